@@ -1,0 +1,20 @@
+# Libraries from Debian packages, as imported targets package::NAME. A folder links only what design 3 gives it.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(helvetia_package name module)
+	pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})
+	add_library(package::${name} ALIAS PkgConfig::${name})
+endfunction()
+
+helvetia_package(yaml yaml-0.1)
+helvetia_package(jansson jansson)
+helvetia_package(curl libcurl)
+helvetia_package(pq libpq)
+helvetia_package(pcre2 libpcre2-8)
+helvetia_package(microhttpd libmicrohttpd)
+helvetia_package(uv libuv)
+helvetia_package(crypto libcrypto)
+if(HELVETIA_TESTS)
+	helvetia_package(cmocka cmocka)
+endif()

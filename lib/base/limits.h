@@ -1,0 +1,46 @@
+/* Every size that comes from outside has its limit here, with the reason. Units last in the name. */
+#ifndef HC_LIMITS_H
+#define HC_LIMITS_H
+
+/* Requests. 3 MiB is what a Kubernetes API server takes; larger manifests are a mistake. */
+#define HC_LIMIT_REQUEST_BODY_BYTES (3U * 1024 * 1024)
+#define HC_LIMIT_HEADER_DEADLINE_MS 10000
+#define HC_LIMIT_BODY_DEADLINE_MS 60000
+#define HC_LIMIT_CONNECTIONS 1024
+#define HC_LIMIT_WATCHES 512 /* open watch and log streams per API process */
+#define HC_LIMIT_WATCH_BACKLOG_EVENTS                                                                        \
+	4096 /* a watcher further behind is cut; it resumes by resourceVersion */
+
+/* Documents. Depth and nodes count alias expansion, so that an alias bomb costs nothing. */
+#define HC_LIMIT_DOCUMENT_DEPTH 100
+#define HC_LIMIT_DOCUMENT_NODES 100000
+#define HC_LIMIT_DOCUMENTS_PER_STREAM 1000
+#define HC_LIMIT_VALIDATION_CAUSES 20 /* reported causes per object; the rest is counted */
+
+/* Objects. */
+#define HC_LIMIT_NAME_BYTES 63         /* RFC 1123 label */
+#define HC_LIMIT_SERVICE_NAME_BYTES 40 /* leaves room for -rREVISION-ORDINAL-HASH in one label */
+#define HC_LIMIT_HOST_BYTES 253        /* RFC 1035 */
+#define HC_LIMIT_REPLICAS 50
+#define HC_LIMIT_DOMAINS 50
+#define HC_LIMIT_ENV_ENTRIES 200
+#define HC_LIMIT_ENV_VALUE_BYTES (32U * 1024)
+#define HC_LIMIT_VOLUMES 16
+#define HC_LIMIT_LIST_PAGE 500
+#define HC_LIMIT_DEPLOYMENTS_PER_SERVICE 100 /* observed at once; historyLimit keeps it lower */
+
+/* Controller. */
+#define HC_LIMIT_WORKQUEUE_KEYS 100000
+#define HC_LIMIT_PLAN_ACTIONS 512
+#define HC_LIMIT_EVENT_MESSAGE_BYTES 1024
+#define HC_LIMIT_LOG_TAIL_BYTES (256U * 1024) /* kept of a container when it is removed (design 9) */
+
+/* Change log: kept one hour or this many rows (design 6); a watcher behind it gets 410. */
+#define HC_LIMIT_CHANGE_LOG_ROWS 100000
+#define HC_LIMIT_CHANGE_LOG_AGE_MS (3600 * 1000)
+
+/* Answers of others. */
+#define HC_LIMIT_DOCKER_ANSWER_BYTES (64U * 1024 * 1024) /* a list of thousands of containers */
+#define HC_LIMIT_HTTP_ANSWER_BYTES (8U * 1024 * 1024)
+
+#endif

@@ -1,0 +1,137 @@
+/* Snapshots: what an observe step saw, and all that a decide step may know. Plain data in the arena of the pass,
+ * arrays sorted (Deployments by revision, containers by revision and ordinal), so that equal worlds give equal plans. */
+#ifndef MODEL_WORLD_H
+#define MODEL_WORLD_H
+
+#include "container.h"
+#include "service.h"
+
+struct deployment_view {
+	const char *uid;
+	const char *name; /* shop-r7 */
+	const char *hash; /* template hash */
+	int hash_version;
+	const char *reason_created; /* apply, rollback, webhook, … */
+	const char *image_id;       /* NULL until known */
+	const char *image_written;
+	struct service_template template; /* the snapshot */
+	int64_t revision;
+	int64_t rollback_of; /* 0: none */
+	int64_t created_wall_ms;
+	enum deployment_phase phase;
+	enum deployment_stage stage;
+	struct moment stage_since; /* when this stage began */
+	struct moment started;     /* when Starting began: the deadline counts from here */
+	const char *reason;  /* terminal reason or reason of waiting, "" when there is none */
+	const char *message; /* one sentence, or "" */
+	bool current;        /* the Service's status.currentDeployment names it */
+	bool deleting;
+	int restart_attempts;            /* of the back-off of dead containers */
+	struct moment restart_not_before;
+};
+
+/* An image that a Deployment or the spec names. */
+struct image_view {
+	bool known;    /* false: nobody looked in this pass */
+	bool present;
+	const char *id;
+	const char *reserved_label; /* a traefik.* or cloud.helvetia.* label of it, or NULL */
+	const char *uncovered_volume; /* a VOLUME path that no volume of the spec covers, or NULL */
+	const char *error;  /* why it could not be had, or "" */
+	bool error_final;   /* repeating can't help (no such image) */
+	struct moment retry_at; /* next try of a pull */
+	int pull_attempts;
+};
+
+/* What Traefik's own API says of one revision. */
+struct route_view {
+	int64_t revision;
+	int servers; /* 0: not listed (404) */
+};
+
+struct service_view {
+	const char *uid;
+	const char *name;
+	const char *namespace_name;
+	const char *namespace_uid;
+	int64_t generation;
+	int64_t observed_generation;
+	struct service_spec spec;
+	const char *desired_hash; /* of spec.template (or of the rollback's snapshot while a rollback is active) */
+	const char *current_deployment; /* name in status, or NULL */
+	enum service_phase phase;       /* stored */
+	const char *status_json;        /* stored status, for the "did it change" test of the writer */
+	struct moment unready_since;    /* since when no replica is ready; not set while one is */
+	int64_t revision_max;           /* highest of rows and container labels */
+	const char *lost_host;          /* a host of the spec that another Service holds, or NULL */
+	bool deleting;
+	bool finalizer_present;
+};
+
+struct service_world {
+	struct service_view service;
+	struct deployment_view *deployments;
+	size_t deployment_count;
+	struct container_view *containers;
+	size_t container_count;
+	struct route_view *routes;
+	size_t route_count;
+	struct image_view image; /* of the attempt that is Queued, else of the current Deployment */
+	const char **free_addresses; /* reserved for this pass; as many as replicas could need */
+	size_t free_address_count;
+	const char *installation;
+	const char *domain;          /* public domain: {name}.{domain} */
+	const char *containers_folder; /* host folder with one folder a container: probe, gate */
+	const char *network_name;
+	const char *boot_id;
+	int64_t boot_ms; /* now */
+	int64_t wall_ms; /* now, for people only */
+	bool network_present;
+	bool traefik_answers;
+	bool public_answers; /* the GET by the public way for the attempt in Publishing: < 500 and not the 503 page */
+	const char *public_answer; /* what it said, one phrase, "" when it was not asked */
+	bool https_public;   /* status.url is https */
+	int url_port;        /* appended to status.url unless it is the scheme's own */
+};
+
+/* --- network: one per namespace ---------------------------------------------------------------------------- */
+struct network_view {
+	const char *id;
+	const char *name;
+	const char *subnet; /* 10.213.4.0/24 */
+	bool ours;          /* carries our installation's label */
+};
+
+struct network_world {
+	const char *namespace_name;
+	const char *namespace_uid;
+	const char *installation;
+	const char *name;          /* wanted */
+	const char *bridge;        /* wanted interface name */
+	struct network_view *networks; /* all of the engine, sorted by name */
+	size_t network_count;
+	const char *pool; /* 10.213.0.0/16: /24 subnets are cut from it */
+	int service_count; /* in the namespace, those being deleted too */
+	int container_count; /* ours attached to the network */
+	bool namespace_deleting;
+};
+
+/* --- gc: what nobody owns -------------------------------------------------------------------------------------- */
+struct orphan_view {
+	const char *id;
+	const char *name;
+	const char *service_uid;
+	bool running;
+	int64_t removed_boot_ms; /* of a left gate folder: when its container went; 0: unknown */
+};
+
+struct gc_world {
+	struct orphan_view *containers; /* ours, whose Service row does not exist */
+	size_t container_count;
+	struct orphan_view *folders; /* container folders without a container */
+	size_t folder_count;
+	int64_t boot_ms;
+	bool database_trusted; /* false: the database is behind what the state directory saw; destroy nothing */
+};
+
+#endif
