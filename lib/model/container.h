@@ -20,14 +20,15 @@ struct mount {
 	bool read_only;
 };
 
-/* Everything that `POST /containers/create` gets. Fixed security settings (capabilities, no-new-privileges, log
- * driver, init) are not fields: lib/docker's caller in deployment_act writes them from constants, the same for all. */
+/* Everything that `POST /containers/create` gets. Fixed security settings (capabilities, no-new-privileges,
+ * log driver, init) are not fields: lib/docker's caller in deployment_act writes them from constants, the
+ * same for all. */
 struct container_spec {
 	const char *name;
 	const char *image_id; /* sha256:…; never a tag, which could move */
 	const char *network;
-	const char *alias;   /* DNS name in the network: the service's name */
-	const char *address; /* fixed IPv4 */
+	const char *alias;       /* DNS name in the network: the service's name */
+	const char *address;     /* fixed IPv4 */
 	const char **command;    /* NULL: the image's own */
 	const char **entrypoint; /* NULL: the image's own */
 	const char **env;        /* NAME=value */

@@ -9,14 +9,14 @@
 
 #define LABEL_PREFIX "cloud.helvetia."
 #define LABEL_INSTALLATION "cloud.helvetia.installation"
-#define LABEL_NAMESPACE "cloud.helvetia.namespace"     /* name */
-#define LABEL_SERVICE "cloud.helvetia.service"         /* name */
+#define LABEL_NAMESPACE "cloud.helvetia.namespace" /* name */
+#define LABEL_SERVICE "cloud.helvetia.service"     /* name */
 #define LABEL_SERVICE_UID "cloud.helvetia.service-uid"
-#define LABEL_DEPLOYMENT "cloud.helvetia.deployment"   /* uid */
+#define LABEL_DEPLOYMENT "cloud.helvetia.deployment" /* uid */
 #define LABEL_REVISION "cloud.helvetia.revision"
 #define LABEL_ORDINAL "cloud.helvetia.ordinal"
-#define LABEL_HASH "cloud.helvetia.hash"               /* of the container spec, for drift */
-#define LABEL_ADDRESS "cloud.helvetia.address"         /* the fixed address */
+#define LABEL_HASH "cloud.helvetia.hash"       /* of the container spec, for drift */
+#define LABEL_ADDRESS "cloud.helvetia.address" /* the fixed address */
 #define TRAEFIK_PREFIX "traefik."
 #define ROUTE_PRIORITY_BASE 1000000 /* + revision: the newest published revision takes all new requests */
 
@@ -25,9 +25,9 @@ void name_namespace_hash(const char *namespace_uid, char hash[NAMESPACE_HASH_SIZ
 
 /* All results live in the arena. */
 char *name_container(struct hc_arena *arena, const char *service, int64_t revision, int ordinal,
-                     const char *namespace_uid); /* shop-r7-0-1a2b3c4d */
+					 const char *namespace_uid); /* shop-r7-0-1a2b3c4d */
 char *name_container_recreate(struct hc_arena *arena, const char *service, int ordinal,
-                              const char *namespace_uid); /* shop-0-1a2b3c4d: the fence against two writers */
+							  const char *namespace_uid); /* shop-0-1a2b3c4d: the fence against two writers */
 char *name_route(struct hc_arena *arena, const char *service, int64_t revision, const char *namespace_uid);
 char *name_deployment(struct hc_arena *arena, const char *service, int64_t revision); /* shop-r7 */
 char *name_network(struct hc_arena *arena, const char *namespace_name, const char *namespace_uid);

@@ -72,7 +72,8 @@ int strategy_parse(const char *text, enum strategy *ret_value);
 int condition_status_parse(const char *text, enum condition_status *ret_value);
 int env_scope_parse(const char *text, enum env_scope *ret_value);
 
-/* A condition as decide wants it. lastTransitionTime is added by the status writer, which knows the old one. */
+/* A condition as decide wants it. lastTransitionTime is added by the status writer, which knows the old one.
+ */
 struct condition {
 	const char *type; /* "Built", "Available", "Routed", "Ready" */
 	enum condition_status status;
@@ -81,8 +82,8 @@ struct condition {
 };
 #define CONDITIONS_MAX 4
 
-/* A moment that survives a crash but not a reboot: CLOCK_BOOTTIME under one boot id (design 5). A moment of another
- * boot counts as "now": the timer restarts. at_ms == 0 means not set. */
+/* A moment that survives a crash but not a reboot: CLOCK_BOOTTIME under one boot id (design 5). A moment of
+ * another boot counts as "now": the timer restarts. at_ms == 0 means not set. */
 struct moment {
 	const char *boot_id;
 	int64_t at_ms;

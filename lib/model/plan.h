@@ -1,9 +1,10 @@
 /* A plan: the ordered list of actions that closes the difference, the conditions, and when to look again.
  *
- * An action is data and maps to exactly one Docker, SQL, file or Redis call that is idempotent by a deterministic
- * name. The executor performs actions in order and stops at the first failure: what follows needs what precedes it.
- * After a plan with effects the key is looked at again at once, so a plan never has to think two steps ahead.
- * plan_print() is the dry run, the oracle of the tests and the debug log, so it is deterministic. */
+ * An action is data and maps to exactly one Docker, SQL, file or Redis call that is idempotent by a
+ * deterministic name. The executor performs actions in order and stops at the first failure: what follows
+ * needs what precedes it. After a plan with effects the key is looked at again at once, so a plan never has
+ * to think two steps ahead. plan_print() is the dry run, the oracle of the tests and the debug log, so it is
+ * deterministic. */
 #ifndef MODEL_PLAN_H
 #define MODEL_PLAN_H
 
@@ -94,16 +95,18 @@ void plan_init(struct plan *plan, struct hc_arena *arena);
 /* Appends an action; beyond HC_LIMIT_PLAN_ACTIONS it is dropped and the plan wakes at once (returns a scratch
  * action, never NULL). cause is printf-formatted into the arena. */
 struct action *plan_add(struct plan *plan, enum action_kind kind, const char *target, const char *cause, ...)
-    HC_PRINTF(4, 5);
-void plan_event(struct plan *plan, bool warning, const char *reason, const char *message, ...) HC_PRINTF(4, 5);
+	HC_PRINTF(4, 5);
+void plan_event(struct plan *plan, bool warning, const char *reason, const char *message, ...)
+	HC_PRINTF(4, 5);
 void plan_condition(struct plan *plan, const char *type, enum condition_status status, const char *reason,
-                    const char *message, ...) HC_PRINTF(5, 6);
+					const char *message, ...) HC_PRINTF(5, 6);
 void plan_wake_at(struct plan *plan, int64_t boot_ms); /* keeps the earliest */
-bool plan_has_effects(const struct plan *plan);        /* an action other than events and status rows */
+bool plan_has_effects(const struct plan *plan);        /* an action other than an Event */
 bool plan_is_empty(const struct plan *plan);           /* no action at all; conditions don't count */
 
 struct hc_text;
-/* One line an action ("  1. create container shop-r7-0-…: replica 0 of revision 7 is missing"), then conditions
+/* One line an action ("  1. create container shop-r7-0-…: replica 0 of revision 7 is missing"), then
+ * conditions
  * ("  Ready=Unknown Starting: …"), then "  wake at +NNNms" relative to now_boot_ms. Deterministic. */
 void plan_print(const struct plan *plan, int64_t now_boot_ms, struct hc_text *text);
 

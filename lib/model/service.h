@@ -1,5 +1,5 @@
-/* The spec of a Service and of a Deployment as plain structs (design 4). lib/schema fills them from validated JSON
- * with all defaults applied, so that nobody else knows a default. */
+/* The spec of a Service and of a Deployment as plain structs (design 4). lib/schema fills them from validated
+ * JSON with all defaults applied, so that nobody else knows a default. */
 #ifndef MODEL_SERVICE_H
 #define MODEL_SERVICE_H
 
@@ -33,11 +33,11 @@ struct resources {
 
 /* What affects running containers; a Deployment keeps a snapshot of exactly this. */
 struct service_template {
-	const char *image;         /* as written, or NULL when built from a repository */
-	const char *repo_url;      /* the other source; NULL for a prebuilt image */
+	const char *image;    /* as written, or NULL when built from a repository */
+	const char *repo_url; /* the other source; NULL for a prebuilt image */
 	const char *branch;
 	const char *path;
-	const char *commit;        /* NULL: unresolved */
+	const char *commit; /* NULL: unresolved */
 	const char *build_command;
 	const char *start_command; /* NULL: the image's own */
 	const char *dockerfile;
@@ -70,18 +70,19 @@ struct service_spec {
 	int history_limit;     /* terminal Deployments kept beside the current one; default 10 */
 	bool auto_deploy;
 	bool suspend;
-	int64_t rollback_to_revision; /* 0: none */
+	int64_t rollback_to_revision;       /* 0: none */
 	const char *rollback_rejected_hash; /* NULL: none */
 };
 
-/* Version of the function below. A Deployment stores the version that made its hash, and later comparisons use that
- * version's function, so that an upgrade of our code restarts nobody (design 4.1). */
+/* Version of the function below. A Deployment stores the version that made its hash, and later comparisons
+ * use that version's function, so that an upgrade of our code restarts nobody (design 4.1). */
 #define TEMPLATE_HASH_VERSION 1
 
 struct hc_text;
-/* Appends the canonical text whose SHA-256 is the template hash: one "field=json string" line a field, sorted where
- * order has no meaning, absent fields left out. Not in it: replicas, suspend, autoDeploy, strategy, limits of time,
- * historyLimit. Returns -1 for a version it doesn't know. */
-int service_template_text(const struct service_template *template, int version, struct hc_text *text) HC_MUST_CHECK;
+/* Appends the canonical text whose SHA-256 is the template hash: one "field=json string" line a field, sorted
+ * where order has no meaning, absent fields left out. Not in it: replicas, suspend, autoDeploy, strategy,
+ * limits of time, historyLimit. Returns -1 for a version it doesn't know. */
+int service_template_text(const struct service_template *template, int version, struct hc_text *text)
+	HC_MUST_CHECK;
 
 #endif

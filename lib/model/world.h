@@ -1,5 +1,6 @@
-/* Snapshots: what an observe step saw, and all that a decide step may know. Plain data in the arena of the pass,
- * arrays sorted (Deployments by revision, containers by revision and ordinal), so that equal worlds give equal plans. */
+/* Snapshots: what an observe step saw, and all that a decide step may know. Plain data in the arena of the
+ * pass, arrays sorted (Deployments by revision, containers by revision and ordinal), so that equal worlds
+ * give equal plans. */
 #ifndef MODEL_WORLD_H
 #define MODEL_WORLD_H
 
@@ -22,24 +23,24 @@ struct deployment_view {
 	enum deployment_stage stage;
 	struct moment stage_since; /* when this stage began */
 	struct moment started;     /* when Starting began: the deadline counts from here */
-	const char *reason;  /* terminal reason or reason of waiting, "" when there is none */
-	const char *message; /* one sentence, or "" */
-	bool current;        /* the Service's status.currentDeployment names it */
+	const char *reason;        /* terminal reason or reason of waiting, "" when there is none */
+	const char *message;       /* one sentence, or "" */
+	bool current;              /* the Service's status.currentDeployment names it */
 	bool deleting;
-	int restart_attempts;            /* of the back-off of dead containers */
+	int restart_attempts; /* of the back-off of dead containers */
 	struct moment restart_not_before;
 };
 
 /* An image that a Deployment or the spec names. */
 struct image_view {
-	bool known;    /* false: nobody looked in this pass */
+	bool known; /* false: nobody looked in this pass */
 	bool present;
 	const char *id;
-	const char *reserved_label; /* a traefik.* or cloud.helvetia.* label of it, or NULL */
+	const char *reserved_label;   /* a traefik.* or cloud.helvetia.* label of it, or NULL */
 	const char *uncovered_volume; /* a VOLUME path that no volume of the spec covers, or NULL */
-	const char *error;  /* why it could not be had, or "" */
-	bool error_final;   /* repeating can't help (no such image) */
-	struct moment retry_at; /* next try of a pull */
+	const char *error;            /* why it could not be had, or "" */
+	bool error_final;             /* repeating can't help (no such image) */
+	struct moment retry_at;       /* next try of a pull */
 	int pull_attempts;
 };
 
@@ -57,7 +58,8 @@ struct service_view {
 	int64_t generation;
 	int64_t observed_generation;
 	struct service_spec spec;
-	const char *desired_hash; /* of spec.template (or of the rollback's snapshot while a rollback is active) */
+	const char
+		*desired_hash; /* of spec.template (or of the rollback's snapshot while a rollback is active) */
 	const char *current_deployment; /* name in status, or NULL */
 	enum service_phase phase;       /* stored */
 	const char *status_json;        /* stored status, for the "did it change" test of the writer */
@@ -76,11 +78,11 @@ struct service_world {
 	size_t container_count;
 	struct route_view *routes;
 	size_t route_count;
-	struct image_view image; /* of the attempt that is Queued, else of the current Deployment */
+	struct image_view image;     /* of the attempt that is Queued, else of the current Deployment */
 	const char **free_addresses; /* reserved for this pass; as many as replicas could need */
 	size_t free_address_count;
 	const char *installation;
-	const char *domain;          /* public domain: {name}.{domain} */
+	const char *domain;            /* public domain: {name}.{domain} */
 	const char *containers_folder; /* host folder with one folder a container: probe, gate */
 	const char *network_name;
 	const char *boot_id;
@@ -88,13 +90,15 @@ struct service_world {
 	int64_t wall_ms; /* now, for people only */
 	bool network_present;
 	bool traefik_answers;
-	bool public_answers; /* the GET by the public way for the attempt in Publishing: < 500 and not the 503 page */
+	bool public_answers; /* the GET by the public way for the attempt in Publishing: < 500 and not the 503
+							page */
 	const char *public_answer; /* what it said, one phrase, "" when it was not asked */
-	bool https_public;   /* status.url is https */
-	int url_port;        /* appended to status.url unless it is the scheme's own */
+	bool https_public;         /* status.url is https */
+	int url_port;              /* appended to status.url unless it is the scheme's own */
 };
 
-/* --- network: one per namespace ---------------------------------------------------------------------------- */
+/* --- network: one per namespace ----------------------------------------------------------------------------
+ */
 struct network_view {
 	const char *id;
 	const char *name;
@@ -106,17 +110,18 @@ struct network_world {
 	const char *namespace_name;
 	const char *namespace_uid;
 	const char *installation;
-	const char *name;          /* wanted */
-	const char *bridge;        /* wanted interface name */
+	const char *name;              /* wanted */
+	const char *bridge;            /* wanted interface name */
 	struct network_view *networks; /* all of the engine, sorted by name */
 	size_t network_count;
-	const char *pool; /* 10.213.0.0/16: /24 subnets are cut from it */
-	int service_count; /* in the namespace, those being deleted too */
+	const char *pool;    /* 10.213.0.0/16: /24 subnets are cut from it */
+	int service_count;   /* in the namespace, those being deleted too */
 	int container_count; /* ours attached to the network */
 	bool namespace_deleting;
 };
 
-/* --- gc: what nobody owns -------------------------------------------------------------------------------------- */
+/* --- gc: what nobody owns
+ * -------------------------------------------------------------------------------------- */
 struct orphan_view {
 	const char *id;
 	const char *name;
