@@ -9,7 +9,7 @@ add_compile_definitions(_GNU_SOURCE)
 add_compile_options(
 	-Wall -Wextra -Wshadow -Wconversion -Werror
 	-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wvla -Wimplicit-fallthrough=5
-	-Wno-format-nonliteral
+	-Wno-format-nonliteral -Wno-format-zero-length
 	-fstack-protector-strong -fno-omit-frame-pointer)
 add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 
