@@ -1,0 +1,16 @@
+# Compiles one line, `#include "HEADER"`, with the include folders of a target, and compares the outcome with ALLOWED.
+string(REPLACE "|" ";" folders "${INCLUDES}")
+set(flags -std=gnu17 -D_GNU_SOURCE -fsyntax-only -x c -)
+foreach(folder IN LISTS folders)
+	list(PREPEND flags -I${folder})
+endforeach()
+execute_process(COMMAND ${CMAKE_COMMAND} -E echo "#include \"${HEADER}\"" COMMAND ${COMPILER} ${flags}
+	RESULTS_VARIABLE results OUTPUT_QUIET ERROR_VARIABLE errors)
+list(GET results 1 result)
+if(ALLOWED STREQUAL "yes" AND NOT result EQUAL 0)
+	message(FATAL_ERROR "${HEADER} must compile here:\n${errors}")
+elseif(ALLOWED STREQUAL "no" AND result EQUAL 0)
+	message(FATAL_ERROR "${HEADER} compiles here and must not")
+elseif(ALLOWED STREQUAL "no" AND NOT errors MATCHES "No such file")
+	message(FATAL_ERROR "${HEADER} fails for another reason than being out of reach:\n${errors}")
+endif()
