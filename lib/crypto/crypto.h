@@ -20,7 +20,9 @@ void crypto_token_new(char token[CRYPTO_TOKEN_SIZE]);
  * Existing files that are valid for 30 more days (and, for a leaf, cover the names) are kept. */
 int crypto_authority_ensure(const char *certificate_path, const char *key_path, const char *common_name,
                             struct hc_error *err) HC_MUST_CHECK;
-/* names: NULL-terminated DNS names and IPv4 addresses for subjectAltName. Valid for 397 days. */
+/* names: NULL-terminated DNS names and IP addresses for subjectAltName; kept names of an older leaf don't matter, missing
+ * ones do. Valid for 397 days. A wildcard directly under a top-level name (*.localhost) can be in a certificate, but
+ * OpenSSL and curl never match it: give such hosts one by one. */
 int crypto_leaf_ensure(const char *authority_certificate_path, const char *authority_key_path,
                        const char *certificate_path, const char *key_path, const char *const *names,
                        struct hc_error *err) HC_MUST_CHECK;
