@@ -44,6 +44,11 @@ struct traefik_interface {
 	int (*servers)(void *self, const char *route_name);
 	/* One GET of https://HOST/PATH by the public way. 0 and the status; -1 when nobody answers. */
 	int (*get)(void *self, const char *host, const char *path, int *ret_status);
+	/* The same with the servers' addresses ("10.213.0.5", without scheme and port): only they tell which replica is
+	 * still listed. Fills an array in the arena; 0 of them when it answers 404; -1 when Traefik doesn't answer. NULL
+	 * where it isn't offered: then every replica of a listed route counts as listed. */
+	int (*listed)(void *self, const char *route_name, struct hc_arena *arena, const char ***ret_addresses,
+	              size_t *ret_count);
 };
 
 /* Addresses that no two passes may choose at once (controller/addresses.c implements it). Thread-safe. */

@@ -77,6 +77,7 @@ struct container_view {
 	const char *fixed_address; /* of LABEL_ADDRESS */
 	const char *error;         /* the engine's own text about the last start, or "" */
 	const char *probe_message; /* last answer or failure, one phrase, or "" */
+	const char *log_tail;      /* last lines on one line, of a dead container of the attempt; else NULL */
 	struct label *labels;      /* sorted by name; without the image's own */
 	size_t label_count;
 	int64_t revision;
@@ -85,7 +86,9 @@ struct container_view {
 	int64_t pids;
 	int64_t started_wall_ms;
 	int64_t finished_wall_ms;
-	int64_t term_sent_boot_ms; /* 0: SIGTERM not sent in this boot */
+	int64_t term_sent_boot_ms;    /* 0: SIGTERM not sent in this boot */
+	int64_t kill_sent_boot_ms;    /* 0: SIGKILL not sent in this boot */
+	int64_t gate_changed_boot_ms; /* when we last opened or closed its gate; 0: never, or in another boot */
 	int ordinal;
 	int exit_code;
 	enum container_state state;
@@ -93,7 +96,9 @@ struct container_view {
 	enum probe_verdict probe;
 	bool out_of_memory;
 	bool gate_open;
+	bool gate_used;        /* its gate has been open at some time: Traefik may know it */
 	bool gate_folder;      /* the per-container folder with the probe exists */
+	bool listed;           /* Traefik's API lists its address; false while Traefik doesn't answer */
 	bool restarts_alone;   /* restart policy unless-stopped */
 	bool network_attached; /* to the namespace's network */
 	bool own_health_check; /* the image had a HEALTHCHECK that ours replaced */

@@ -50,6 +50,13 @@ struct route_view {
 	int servers; /* 0: not listed (404) */
 };
 
+/* A container that the engine refused to make or start, for a reason that repeating can't cure. Remembered by the
+ * controller's process only: after a restart it is simply tried once more. */
+struct refusal_view {
+	const char *container; /* name */
+	const char *message;   /* the engine's own words */
+};
+
 struct service_view {
 	const char *uid;
 	const char *name;
