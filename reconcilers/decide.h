@@ -1,5 +1,5 @@
-/* The pure decisions, one function a kind: linked against lib/base and lib/model only (target helvetia_decide).
- * The API links them too, so that a dry run says what the controller would do. */
+/* The pure decisions, one function a kind: linked against lib/base and lib/model only (target
+ * helvetia_decide). The API links them too, so that a dry run says what the controller would do. */
 #ifndef DECIDE_H
 #define DECIDE_H
 
@@ -15,11 +15,11 @@ void gc_decide(const struct gc_world *world, struct plan *plan);
 
 /* The one constructor of container specs. */
 const struct container_spec *deployment_container(const struct service_world *world,
-                                                  const struct deployment_view *deployment, int ordinal,
-                                                  const char *address, struct hc_arena *arena);
-/* What differs between the wanted spec and a container, one phrase, or NULL. *ret_in_place says whether an update,
- * rename or network connect cures it; else the container is made anew. */
+												  const struct deployment_view *deployment, int ordinal,
+												  const char *address, struct hc_arena *arena);
+/* What differs between the wanted spec and a container, one phrase, or NULL. *ret_in_place says whether an
+ * update, rename or network connect cures it; else the container is made anew. */
 const char *deployment_drift(const struct container_spec *wanted, const struct container_view *container,
-                             struct hc_arena *arena, bool *ret_in_place);
+							 struct hc_arena *arena, bool *ret_in_place);
 
 #endif

@@ -23,6 +23,7 @@
 	X(ACTION_NETWORK_CREATE, "create network", true)                                                         \
 	X(ACTION_NETWORK_REMOVE, "remove network", true)                                                         \
 	X(ACTION_NETWORK_CONNECT, "connect network", true)                                                       \
+	X(ACTION_NETWORK_DISCONNECT, "disconnect network", true)                                                 \
 	X(ACTION_VOLUME_CREATE, "create volume", true)                                                           \
 	X(ACTION_VOLUME_REMOVE, "remove volume", true)                                                           \
 	X(ACTION_FOLDER_PREPARE, "prepare folder", true)                                                         \
@@ -30,6 +31,7 @@
 	X(ACTION_CONTAINER_CREATE, "create container", true)                                                     \
 	X(ACTION_CONTAINER_START, "start container", true)                                                       \
 	X(ACTION_CONTAINER_UNPAUSE, "unpause container", true)                                                   \
+	X(ACTION_CONTAINER_REVIVE, "revive health check of", true)                                               \
 	X(ACTION_CONTAINER_RENAME, "rename container", true)                                                     \
 	X(ACTION_CONTAINER_UPDATE, "update container", true)                                                     \
 	X(ACTION_GATE_OPEN, "open gate", true)                                                                   \
@@ -38,6 +40,7 @@
 	X(ACTION_RESTART_OFF, "set restart no", true)                                                            \
 	X(ACTION_CONTAINER_TERMINATE, "terminate container", true)                                               \
 	X(ACTION_CONTAINER_KILL, "kill container", true)                                                         \
+	X(ACTION_LOG_KEEP, "keep log of", false)                                                                 \
 	X(ACTION_CONTAINER_REMOVE, "remove container", true)
 
 #define ACTION_ENUM(name, text, effect) name,
@@ -55,14 +58,15 @@ struct action {
 
 	/* CONTAINER_CREATE, CONTAINER_UPDATE (limits) */
 	const struct container_spec *spec;
-	/* DEPLOYMENT_CREATE, DEPLOYMENT_STATUS: the row as it is to be */
+	/* DEPLOYMENT_CREATE, DEPLOYMENT_STATUS: the row as it is to be; LOG_KEEP: whose log it is */
 	const struct deployment_view *deployment;
 	/* DEPLOYMENT_STATUS: this one becomes the Service's current in the same transaction */
 	bool becomes_current;
 	/* NETWORK_CREATE */
 	const char *subnet;
 	const char *bridge;
-	/* NETWORK_CONNECT: container id in id, network in target */
+	/* NETWORK_CONNECT and NETWORK_DISCONNECT: network in target, container in id. CONTAINER_REMOVE and
+	 * FOLDER_REMOVE: the address that is given back. */
 	const char *address;
 	const char *alias;
 	/* CONTAINER_RENAME */

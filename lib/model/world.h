@@ -50,8 +50,8 @@ struct route_view {
 	int servers; /* 0: not listed (404) */
 };
 
-/* A container that the engine refused to make or start, for a reason that repeating can't cure. Remembered by the
- * controller's process only: after a restart it is simply tried once more. */
+/* A container that the engine refused to make or start, for a reason that repeating can't cure. Remembered by
+ * the controller's process only: after a restart it is simply tried once more. */
 struct refusal_view {
 	const char *container; /* name */
 	const char *message;   /* the engine's own words */
@@ -85,7 +85,11 @@ struct service_world {
 	size_t container_count;
 	struct route_view *routes;
 	size_t route_count;
-	struct image_view image;     /* of the attempt that is Queued, else of the current Deployment */
+	struct image_view image; /* of the attempt while it is Queued; else not known */
+	/* Of the current Deployment, when a container of it must be made; else not known. */
+	struct image_view current_image;
+	struct refusal_view *refusals;
+	size_t refusal_count;
 	const char **free_addresses; /* reserved for this pass; as many as replicas could need */
 	size_t free_address_count;
 	const char *installation;
