@@ -4,8 +4,10 @@
 
 /* Requests. 3 MiB is what a Kubernetes API server takes; larger manifests are a mistake. */
 #define HC_LIMIT_REQUEST_BODY_BYTES (3U * 1024 * 1024)
+#define HC_LIMIT_HEADER_BYTES 16384 /* request line and headers; also a connection's memory in libmicrohttpd */
 #define HC_LIMIT_HEADER_DEADLINE_MS 10000
 #define HC_LIMIT_BODY_DEADLINE_MS 60000
+#define HC_LIMIT_KEEP_ALIVE_MS 75000 /* idle between two requests of one connection */
 #define HC_LIMIT_CONNECTIONS 1024
 #define HC_LIMIT_WATCHES 512 /* open watch and log streams per API process */
 #define HC_LIMIT_WATCH_BACKLOG_EVENTS                                                                        \
