@@ -16,6 +16,7 @@
 /* Documents. Depth and nodes count alias expansion, so that an alias bomb costs nothing. */
 #define HC_LIMIT_DOCUMENT_DEPTH 100
 #define HC_LIMIT_DOCUMENT_NODES 100000
+#define HC_LIMIT_ALIAS_TEXT_BYTES (4U * 1024 * 1024) /* text that aliases copy, in a whole stream */
 #define HC_LIMIT_DOCUMENTS_PER_STREAM 1000
 #define HC_LIMIT_VALIDATION_CAUSES 20 /* reported causes per object; the rest is counted */
 
@@ -43,6 +44,9 @@
 
 /* Answers of others. */
 #define HC_LIMIT_DOCKER_ANSWER_BYTES (64U * 1024 * 1024) /* a list of thousands of containers */
+#define HC_LIMIT_DOCKER_IMPORT_MS (10 * 60 * 1000)         /* upload of one tar from the disk */
+#define HC_LIMIT_DOCKER_LINE_BYTES (1024U * 1024)        /* one event or one step of a pull */
+#define HC_LIMIT_DOCKER_ERROR_BYTES (64U * 1024)         /* of a refusal */
 #define HC_LIMIT_HTTP_ANSWER_BYTES (8U * 1024 * 1024)
 
 #endif
