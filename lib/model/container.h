@@ -72,6 +72,7 @@ struct container_view {
 	const char *name;
 	const char *deployment_uid;
 	const char *spec_hash; /* of LABEL_HASH */
+	const char *folder;    /* of LABEL_FOLDER: its folder with probe and gate */
 	const char *image_id;
 	const char *address;       /* now, "" when it has none */
 	const char *fixed_address; /* of LABEL_ADDRESS */

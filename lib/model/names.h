@@ -17,6 +17,7 @@
 #define LABEL_ORDINAL "cloud.helvetia.ordinal"
 #define LABEL_HASH "cloud.helvetia.hash"       /* of the container spec, for drift */
 #define LABEL_ADDRESS "cloud.helvetia.address" /* the fixed address */
+#define LABEL_FOLDER "cloud.helvetia.folder"   /* name of its folder with probe and gate; survives a rename */
 #define TRAEFIK_PREFIX "traefik."
 #define ROUTE_PRIORITY_BASE 1000000 /* + revision: the newest published revision takes all new requests */
 

@@ -69,6 +69,9 @@ struct action {
 	 * FOLDER_REMOVE: the address that is given back. */
 	const char *address;
 	const char *alias;
+	/* FOLDER_*, GATE_*, CONTAINER_TERMINATE, CONTAINER_KILL, CONTAINER_REVIVE: folder of the container, which
+	 * keeps the name it was made with when the container is renamed */
+	const char *folder;
 	/* CONTAINER_RENAME */
 	const char *new_name;
 	/* EVENT: reason in target, message in cause */

@@ -133,20 +133,18 @@ struct network_world {
 
 /* --- gc: what nobody owns
  * -------------------------------------------------------------------------------------- */
-struct orphan_view {
-	const char *id;
+struct folder_view {
 	const char *name;
-	const char *service_uid;
-	bool running;
-	int64_t removed_boot_ms; /* of a left gate folder: when its container went; 0: unknown */
+	int64_t removed_boot_ms; /* when its container went; 0: in another boot, or unknown */
 };
 
 struct gc_world {
-	struct orphan_view *containers; /* ours, whose Service row does not exist */
+	struct container_view *containers; /* ours, whose Service row does not exist */
 	size_t container_count;
-	struct orphan_view *folders; /* container folders without a container */
+	struct folder_view *folders; /* folders of containers and marks without a container */
 	size_t folder_count;
 	int64_t boot_ms;
+	bool traefik_answers;
 	bool database_trusted; /* false: the database is behind what the state directory saw; destroy nothing */
 };
 
