@@ -1,0 +1,52 @@
+/* `helvetia`: finds the subcommand and runs it. What a subcommand does stands in its own file. */
+#include "base/base.h"
+#include "base/log.h"
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of `helvetia help`. */
+static const struct command *const COMMANDS[] = {
+	&command_up,
+	&command_down,
+	&command_status,
+	&command_apply,
+	&command_plan,
+	&command_get,
+	&command_describe,
+	&command_events,
+	&command_logs,
+	&command_scale,
+	&command_suspend,
+	&command_resume,
+	&command_delete,
+};
+
+static void print_help(FILE *stream)
+{
+	fputs("Helvetia Cloud: your repositories as running web applications.\n\n"
+		  "usage: helvetia COMMAND [OPTION…]\n\n",
+		  stream);
+	for (size_t i = 0; i < HC_COUNT(COMMANDS); i++)
+		fprintf(stream, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+	fputs("\n`helvetia COMMAND --help` says more about one of them.\n", stream);
+}
+
+int main(int argc, char **argv)
+{
+	hc_log_init("helvetia");
+	if (argc < 2) {
+		print_help(stderr);
+		return COMMAND_USAGE;
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_help(stdout);
+		return COMMAND_DONE;
+	}
+	for (size_t i = 0; i < HC_COUNT(COMMANDS); i++)
+		if (!strcmp(argv[1], COMMANDS[i]->name))
+			return COMMANDS[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "helvetia: there is no command \"%s\"; `helvetia help` lists them\n", argv[1]);
+	return COMMAND_USAGE;
+}
