@@ -16,8 +16,12 @@
 /* Documents. Depth and nodes count alias expansion, so that an alias bomb costs nothing. */
 #define HC_LIMIT_DOCUMENT_DEPTH 100
 #define HC_LIMIT_DOCUMENT_NODES 100000
+#define HC_LIMIT_DOCUMENT_ANCHORS 1000
 #define HC_LIMIT_ALIAS_TEXT_BYTES (4U * 1024 * 1024) /* text that aliases copy, in a whole stream */
 #define HC_LIMIT_DOCUMENTS_PER_STREAM 1000
+#define HC_LIMIT_FIELD_MANAGERS 100       /* entries of managedFields: each apply walks them all */
+#define HC_LIMIT_FIELD_MANAGER_BYTES 128  /* as Kubernetes */
+#define HC_LIMIT_LAST_APPLIED_BYTES (256U * 1024) /* what Kubernetes allows all annotations together */
 #define HC_LIMIT_VALIDATION_CAUSES 20 /* reported causes per object; the rest is counted */
 
 /* Objects. */
@@ -41,6 +45,14 @@
 /* Change log: kept one hour or this many rows (design 6); a watcher behind it gets 410. */
 #define HC_LIMIT_CHANGE_LOG_ROWS 100000
 #define HC_LIMIT_CHANGE_LOG_AGE_MS (3600 * 1000)
+
+/* Store. */
+#define HC_LIMIT_EVENT_AGE_MS (24 * 3600 * 1000)
+#define HC_LIMIT_EVENT_FOLD_MS (3600 * 1000) /* the same Event within this time raises a count */
+#define HC_LIMIT_STORE_QUESTIONS 4096        /* open at once on a stream: all connections and watches, and room */
+#define HC_LIMIT_STORE_ANSWER_MS 15000       /* longer than the server's statement_timeout: then the line is dead */
+#define HC_LIMIT_STORE_CONNECT_MS 5000
+#define HC_LIMIT_STORE_BACKOFF_MS 1000 /* between attempts to connect; begins at a twentieth */
 
 /* Answers of others. */
 #define HC_LIMIT_DOCKER_ANSWER_BYTES (64U * 1024 * 1024) /* a list of thousands of containers */

@@ -81,23 +81,29 @@ struct store_write {
 	const char *spec;
 	const char *status;
 	bool generation_up; /* the spec changed: generation + 1 */
-	/* A Service only: the hosts it claims (lower case), replacing its former ones. CONFLICT names host and holder. */
+	/* A Service only: the hosts it claims (lower case). They belong to the spec: a write that gives one or the other
+	 * replaces its former hosts (with none, when host_count is 0). CONFLICT names host and holder. */
 	const char *const *hosts;
 	size_t host_count;
 	/* A Service only: hash of its template, kept beside it. */
 	const char *template_hash;
+	const char *user_uid; /* A Service only: the User who made it, when it was one. */
 	/* A Token only. */
 	const char *token_hash; /* SHA-256, hexadecimal */
 };
 
-/* Inside store_begin … store_commit. *ret_object is the object as stored. */
+/* Inside store_begin … store_commit. *ret_object is the object as stored. An insert answers NOT_FOUND without the
+ * namespace, CONFLICT when the name is taken or the namespace is being deleted. An update that takes the last finalizer
+ * off an object that is being deleted removes it: *ret_object is then its last state. The store's own fields inside
+ * metadata (uid, resourceVersion, …) are ignored. */
 int store_insert(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *namespace_name,
                  const char *name, const struct store_write *write, struct store_object *ret_object,
                  struct hc_error *err) HC_MUST_CHECK;
 int store_update(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
                  const struct store_write *write, struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
-/* Without finalizers the row goes (with its hosts; DELETED in the log); with some, deletionTimestamp is set and
- * generation goes up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
+/* Without finalizers the row goes (DELETED in the log; a Service with its hosts and Deployments, a Namespace with its
+ * Events and Tokens, and CONFLICT while it has anything else); with some, deletionTimestamp is set and generation goes
+ * up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
 int store_delete(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
                  struct store_object *ret_object, bool *ret_gone, struct hc_error *err) HC_MUST_CHECK;
 /* Number of objects of a kind in a namespace ("" for all). */
@@ -156,7 +162,7 @@ int store_services_all(struct store *store, struct hc_arena *arena, struct store
 int store_namespaces_all(struct store *store, struct hc_arena *arena, struct store_reference **ret_list,
                          size_t *ret_count, struct hc_error *err) HC_MUST_CHECK;
 
-/* Name of the Service that holds one of these hosts other than service_uid, or NULL. */
+/* Every host that a Service claims, sorted. */
 int store_hosts_all(struct store *store, struct hc_arena *arena, const char ***ret_hosts, size_t *ret_count,
                     struct hc_error *err) HC_MUST_CHECK;
 
@@ -166,7 +172,8 @@ int store_hosts_all(struct store *store, struct hc_arena *arena, const char ***r
 int store_epoch_take(struct store *store, const char *holder, int64_t *ret_epoch, struct hc_error *err) HC_MUST_CHECK;
 /* Session advisory lock of this installation's leader; *ret_held false when another session has it. */
 int store_leader_lock(struct store *store, bool *ret_held, struct hc_error *err) HC_MUST_CHECK;
-/* Cheap proof that the session of the lock still lives. */
+/* Cheap proof that the session of the lock still lives: once a session that held it was lost, every ping fails with
+ * TRANSIENT until store_leader_lock is called again. */
 int store_ping(struct store *store, struct hc_error *err) HC_MUST_CHECK;
 
 /* A new Deployment. spec_json and status_json as served. CONFLICT when the revision exists. The row is owned by the
@@ -178,12 +185,14 @@ int store_deployment_create(struct store *store, int64_t epoch, const char *serv
  * transaction. NOT_FOUND when the row is gone. */
 int store_deployment_status(struct store *store, int64_t epoch, const char *uid, const char *status_json,
                             bool becomes_current, struct hc_error *err) HC_MUST_CHECK;
+/* No error when it is gone already. */
 int store_deployment_delete(struct store *store, int64_t epoch, const char *uid, struct hc_error *err) HC_MUST_CHECK;
 /* The Service's derived status. Conditions' lastTransitionTime is the caller's to carry over. generation is the one
  * that the status was derived from. NOT_FOUND when the row is gone. */
 int store_service_status(struct store *store, int64_t epoch, const char *uid, const char *status_json,
                          struct hc_error *err) HC_MUST_CHECK;
-/* Takes our finalizer off; the row goes when it was the last one and a deletion is wanted. */
+/* Takes our finalizer off; the row goes when it was the last one and a deletion is wanted, and what is left of its
+ * Deployments and hosts with it. */
 int store_service_finalize(struct store *store, int64_t epoch, const char *uid, struct hc_error *err) HC_MUST_CHECK;
 /* The same for a namespace that is being deleted and empty. */
 int store_namespace_finalize(struct store *store, int64_t epoch, const char *uid, struct hc_error *err) HC_MUST_CHECK;
@@ -200,6 +209,14 @@ struct store_event {
 /* An Event as core/v1 has it. The same (object, reason, message) within one hour raises count and lastTimestamp. */
 int store_event_record(struct store *store, int64_t epoch, const struct store_event *event, struct hc_error *err)
     HC_MUST_CHECK;
+
+/* Appends bytes to the log of a Deployment, of which the last HC_LIMIT_LOG_TAIL_BYTES are kept. NOT_FOUND when the row
+ * is gone. */
+int store_log_append(struct store *store, int64_t epoch, const char *deployment_uid, const void *data, size_t length,
+                     struct hc_error *err) HC_MUST_CHECK;
+/* What is kept, bytes as they were appended; terminated by a NUL that length does not count. Empty when there is none. */
+int store_log_read(struct store *store, struct hc_arena *arena, const char *deployment_uid, const char **ret_text,
+                   size_t *ret_length, struct hc_error *err) HC_MUST_CHECK;
 
 /* Drops change-log rows beyond the limits of base/limits.h and Events older than 24 h. */
 int store_compact(struct store *store, int64_t epoch, struct hc_error *err) HC_MUST_CHECK;

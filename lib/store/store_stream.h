@@ -1,10 +1,11 @@
 /* Reads for a process with one event loop: a libpq pipeline that never blocks, and LISTEN.
  *
- * The loop belongs to the caller: it polls store_stream_fd() for reading (and for writing while
- * store_stream_wants_write()) and calls store_stream_process(). Answers come as callbacks from inside process(), in
- * the order of the questions; a callback may ask again. When the connection is lost, every open question is answered
- * with TRANSIENT, and the stream reconnects by itself (call process() at least each second while
- * store_stream_connected() is false; the fd may change, so ask for it again after each process()). */
+ * The loop belongs to the caller: it polls store_stream_fd() for reading and calls store_stream_process(). The fd stays
+ * the same as long as the stream lives: it is readable whenever there is something to do, also to write, to reconnect
+ * or to give up (so no timer of the caller is needed). Answers come as callbacks from inside process(), in the order of
+ * the questions; a callback may ask again, and must not close the stream. When the connection is lost, every open
+ * question is answered with TRANSIENT, and the stream reconnects by itself. What is asked while there is no connection
+ * waits for the outcome of the next attempt, about a second at most. */
 #ifndef STORE_STREAM_H
 #define STORE_STREAM_H
 
@@ -37,11 +38,11 @@ typedef void store_answered(const struct store_answer *answer, void *payload);
 
 int store_stream_open(const char *url, const char *application, struct store_stream **ret_stream,
                       struct hc_error *err) HC_MUST_CHECK;
-int store_stream_fd(const struct store_stream *stream); /* -1 while there is none */
-bool store_stream_wants_write(const struct store_stream *stream);
+int store_stream_fd(const struct store_stream *stream); /* never changes; owned by the stream */
+bool store_stream_wants_write(const struct store_stream *stream); /* always false: the fd becomes readable instead */
 bool store_stream_connected(const struct store_stream *stream);
 void store_stream_process(struct store_stream *stream);
-void store_stream_close(struct store_stream *stream); /* open questions are answered with CANCELED */
+void store_stream_close(struct store_stream *stream); /* open questions are answered with CANCELED: ask no more then */
 
 void store_stream_get(struct store_stream *stream, enum store_kind kind, const char *namespace_name, const char *name,
                       store_answered *answered, void *payload);
@@ -59,7 +60,8 @@ struct store_list_options {
 /* Objects sorted by namespace and name, with the resourceVersion of the snapshot they were read from. */
 void store_stream_list(struct store_stream *stream, const struct store_list_options *options,
                        store_answered *answered, void *payload);
-/* Changes of all kinds after a resourceVersion, in order, at most limit. */
+/* Changes of all kinds after a resourceVersion, in order, at most limit (0: HC_LIMIT_LIST_PAGE). None when it is behind
+ * answer.oldest (the reader must list again) or ahead of answer.resource_version (the database is a restored one). */
 void store_stream_changes(struct store_stream *stream, int64_t after, int limit, store_answered *answered,
                           void *payload);
 void store_stream_token(struct store_stream *stream, const char *hash, store_answered *answered, void *payload);
@@ -69,12 +71,13 @@ void store_stream_version(struct store_stream *stream, store_answered *answered,
 /* --- LISTEN: its own connection, never in a transaction ------------------------------------------------------- */
 
 struct store_listener;
-typedef void store_notified(void *payload); /* something changed, or the connection was lost and is back: re-read */
+typedef void store_notified(void *payload); /* something changed, or the connection is there or back: re-read */
 
 int store_listener_open(const char *url, const char *application, store_notified *notified, void *payload,
                         struct store_listener **ret_listener, struct hc_error *err) HC_MUST_CHECK;
-int store_listener_fd(const struct store_listener *listener); /* -1 while there is none */
-/* Reads what is there; reconnects when it was lost (call at least each second while the fd is -1). */
+int store_listener_fd(const struct store_listener *listener); /* as store_stream_fd */
+/* Reads what is there; reconnects when it was lost. notified is called from here, once for any number of
+ * notifications. */
 void store_listener_process(struct store_listener *listener);
 void store_listener_close(struct store_listener *listener);
 
