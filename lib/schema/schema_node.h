@@ -1,10 +1,10 @@
 /* A schema in its compiled form: what the checker, the defaults and server-side apply walk beside a value.
  *
- * Private to lib/schema. The tree is made by schema_load(), owned by its kind and never changed after, so any thread
- * may read it. A node describes one place of an object: `.spec.env[*].value` has one node for all items.
- * The walk: start at schema_kind_node(), go down with schema_node_property() for members of an object and with
- * node->items for items of a list. A NULL node means "nothing is known here" (below preserve_unknown): objects are
- * then merged member by member and lists are atomic. */
+ * Private to lib/schema. The tree is made by schema_load(), owned by its kind and never changed after, so any
+ * thread may read it. A node describes one place of an object: `.spec.env[*].value` has one node for all
+ * items. The walk: start at schema_kind_node(), go down with schema_node_property() for members of an object
+ * and with node->items for items of a list. A NULL node means "nothing is known here" (below
+ * preserve_unknown): objects are then merged member by member and lists are atomic. */
 #ifndef SCHEMA_NODE_H
 #define SCHEMA_NODE_H
 
@@ -43,7 +43,8 @@ struct schema_node {
 	enum schema_format format;
 	bool int_or_string;    /* x-kubernetes-int-or-string: integer or text, type is SCHEMA_ANY */
 	bool nullable;         /* null is a value here; elsewhere a null member counts as absent */
-	bool preserve_unknown; /* x-kubernetes-preserve-unknown-fields: unknown members are kept, and not looked at */
+	bool preserve_unknown; /* x-kubernetes-preserve-unknown-fields: unknown members are kept, and not looked
+							  at */
 	bool atomic_map;       /* x-kubernetes-map-type: atomic: one value for ownership */
 
 	/* SCHEMA_OBJECT */
@@ -68,7 +69,7 @@ struct schema_node {
 	int64_t items_max;
 	pcre2_code *pattern;      /* NULL: none */
 	const char *pattern_text; /* as written */
-	const char *hint;         /* "must be …" for people: the sentence of the description that begins with "Must" */
+	char *hint; /* "must be …" for people: the sentence of the description that begins with "Must" */
 
 	const json_t *default_value; /* borrowed from the definition; NULL: none. Copy it before use */
 	const json_t *enum_values;   /* an array, borrowed from the definition; NULL: none */
