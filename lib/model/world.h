@@ -96,6 +96,7 @@ struct service_world {
 	const char *domain;            /* public domain: {name}.{domain} */
 	const char *containers_folder; /* host folder with one folder a container: probe, gate */
 	const char *network_name;
+	const char *network_subnet; /* 10.213.4.0/24, "" when it isn't known */
 	const char *boot_id;
 	int64_t boot_ms; /* now */
 	int64_t wall_ms; /* now, for people only */

@@ -1,0 +1,360 @@
+/* See rollout.h. The roles of containers are the heart: everything that is stopped is stopped because its
+ * role says so, and everything that is healed is ROLE_WANTED. Cases C-n and invariants INV-n: README.md. */
+#include "rollout.h"
+#include "base/text.h"
+#include "model/names.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- time
+ * ------------------------------------------------------------------------------------------------------ */
+
+bool rollout_this_boot(const struct service_world *world, const struct moment *moment)
+{
+	return moment->at_ms && hc_streq(moment->boot_id, world->boot_id);
+}
+
+int64_t rollout_elapsed(const struct service_world *world, const struct moment *moment)
+{
+	if (!rollout_this_boot(world, moment) || world->boot_ms < moment->at_ms)
+		return 0;
+	return world->boot_ms - moment->at_ms;
+}
+
+struct moment rollout_now(const struct service_world *world)
+{
+	return (struct moment){.boot_id = world->boot_id, .at_ms = world->boot_ms};
+}
+
+int64_t rollout_poll_at(int64_t now_ms, int64_t since_ms)
+{
+	int64_t waited = since_ms ? now_ms - since_ms : 0;
+
+	return now_ms + (waited < 2000 ? 50 : waited < 10000 ? 200 : 1000);
+}
+
+/* --- containers
+ * ------------------------------------------------------------------------------------------------ */
+
+bool rollout_running(const struct container_view *container)
+{
+	return container->state == CONTAINER_RUNNING;
+}
+
+bool rollout_alive(const struct container_view *container)
+{
+	return container->state == CONTAINER_RUNNING || container->state == CONTAINER_PAUSED ||
+		   container->state == CONTAINER_RESTARTING;
+}
+
+bool rollout_is_public(const struct container_view *container)
+{
+	for (size_t index = 0; index < container->label_count; index++) {
+		if (strcmp(container->labels[index].name, TRAEFIK_PREFIX "enable") == 0)
+			return strcmp(container->labels[index].value, "true") == 0;
+	}
+	return false;
+}
+
+bool rollout_answers(const struct service_world *world, const struct container_view *container,
+					 enum exposure expose)
+{
+	if (!rollout_running(container))
+		return false;
+	if (expose == EXPOSE_NONE)
+		return container->started_wall_ms &&
+			   world->wall_ms - container->started_wall_ms >= ROLLOUT_PLAIN_UP_MS;
+	return container->probe == PROBE_READY;
+}
+
+/* Docker's "healthy" (gate open and the application answered) stands in until our own check has an opinion,
+ * so that a restarted controller doesn't call everything unready. */
+bool rollout_ready(const struct container_view *container)
+{
+	if (!rollout_running(container) || !container->gate_open || container->term_sent_boot_ms)
+		return false;
+	return container->probe == PROBE_READY ||
+		   (container->probe != PROBE_UNREADY && container->health == HEALTH_HEALTHY);
+}
+
+bool rollout_published(const struct service_world *world, const struct container_view *container)
+{
+	if (!rollout_ready(container))
+		return false;
+	if (rollout_is_public(container) && world->traefik_answers)
+		return container->listed;
+	return container->health == HEALTH_HEALTHY;
+}
+
+const struct deployment_view *rollout_deployment_of(const struct service_world *world,
+													const struct container_view *container)
+{
+	for (size_t index = 0; index < world->deployment_count; index++) {
+		if (hc_streq(world->deployments[index].uid, container->deployment_uid))
+			return &world->deployments[index];
+	}
+	return NULL;
+}
+
+const struct container_view *rollout_find(const struct rollout *rollout,
+										  const struct deployment_view *deployment, int ordinal)
+{
+	const struct service_world *world = rollout->world;
+	const struct container_view *found = NULL;
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+
+		if (container->ordinal != ordinal || !hc_streq(container->deployment_uid, deployment->uid))
+			continue;
+		/* Two of them: somebody copied ours with its labels. The folder is named after the right one. */
+		if (!found || strcmp(container->name, container->folder) == 0)
+			found = container;
+	}
+	return found;
+}
+
+enum container_role rollout_role(const struct rollout *rollout, const struct container_view *container)
+{
+	return rollout->roles[container - rollout->world->containers];
+}
+
+int rollout_ready_count(const struct rollout *rollout, const struct deployment_view *deployment)
+{
+	const struct service_world *world = rollout->world;
+	int count = 0;
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+
+		if (hc_streq(container->deployment_uid, deployment->uid) && container->ordinal < rollout->replicas &&
+			rollout_ready(container))
+			count++;
+	}
+	return count;
+}
+
+/* --- roles
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* A network that was removed and made again may have another subnet. Ours are all /24. */
+static bool inside_subnet(const char *subnet, const char *address)
+{
+	const char *end = subnet ? strrchr(subnet, '.') : NULL;
+
+	if (!end || !hc_ends_with(subnet, ".0/24") || !address || !address[0])
+		return true;
+	return strncmp(subnet, address, (size_t)(end - subnet) + 1) == 0;
+}
+
+static bool made_anew(const struct rollout *rollout, const struct deployment_view *deployment,
+					  const struct container_view *container)
+{
+	const struct container_spec *wanted;
+	bool in_place = true;
+
+	if (!inside_subnet(rollout->world->network_subnet, container->fixed_address))
+		return true;
+	if (container->state == CONTAINER_DEAD || (!rollout_alive(container) && replica_address_taken(container)))
+		return true;
+	wanted = deployment_container(rollout->world, deployment, container->ordinal, container->fixed_address,
+								  rollout->arena);
+	return deployment_drift(wanted, container, rollout->arena, &in_place) && !in_place;
+}
+
+/* C-20 … C-24: which containers of the serving Deployment stay. What is surplus stands in for wanted replicas
+ * that are not published, so that scaling down or making a drifted one anew never leaves fewer than before
+ * (INV-3). */
+static void roles_serving(struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const struct deployment_view *serving = rollout->serving;
+	enum container_role *roles = rollout->roles;
+	int drifted = 0, published = 0, good = 0, missing, highest = rollout->replicas - 1;
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+		bool is_published = rollout_published(world, container);
+
+		if (!hc_streq(container->deployment_uid, serving->uid))
+			continue;
+		published += is_published;
+		highest = container->ordinal > highest ? container->ordinal : highest;
+		if (container->ordinal >= rollout->replicas)
+			continue;
+		roles[index] = rollout_find(rollout, serving, container->ordinal) == container ? ROLE_WANTED
+																					   : ROLE_UNWANTED;
+		if (roles[index] == ROLE_WANTED && made_anew(rollout, serving, container)) {
+			drifted++;
+			roles[index] = is_published && !rollout->recreate ? ROLE_KEPT : ROLE_UNWANTED;
+		} else if (roles[index] == ROLE_WANTED) {
+			good += is_published;
+		}
+	}
+	missing = rollout->replicas - good;
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+
+		if (!hc_streq(container->deployment_uid, serving->uid))
+			continue;
+		if (container->ordinal >= rollout->replicas && missing > 0 && !rollout->recreate &&
+			(rollout_published(world, container) || drifted) && !made_anew(rollout, serving, container)) {
+			roles[index] = rollout_published(world, container) ? ROLE_KEPT : ROLE_WANTED;
+			missing--;
+			drifted -= drifted > 0;
+		} else if (container->ordinal < rollout->replicas && roles[index] == ROLE_KEPT &&
+				   published > rollout->replicas) {
+			roles[index] = ROLE_UNWANTED;
+			published--;
+		}
+	}
+	if (drifted && !rollout->recreate)
+		rollout->surge = highest + 1;
+}
+
+static void roles_attempt(struct rollout *rollout)
+{
+	const struct deployment_view *attempt = rollout->attempt;
+
+	for (size_t index = 0; index < rollout->world->container_count; index++) {
+		const struct container_view *container = &rollout->world->containers[index];
+
+		if (!hc_streq(container->deployment_uid, attempt->uid) || container->ordinal >= rollout->replicas)
+			continue;
+		if (rollout_find(rollout, attempt, container->ordinal) != container)
+			continue;
+		if (attempt->stage == STAGE_STARTING && made_anew(rollout, attempt, container))
+			continue;
+		rollout->roles[index] = ROLE_WANTED;
+	}
+}
+
+/* Old containers beside a current revision: left in place while it drains (design 7.4), parked under
+ * Recreate. */
+static enum container_role role_other(const struct rollout *rollout, const struct container_view *container)
+{
+	const struct service_world *world = rollout->world;
+	const struct deployment_view *current = rollout->current;
+	const struct deployment_view *own = rollout_deployment_of(world, container);
+	int64_t drain_ms = world->service.spec.drain_seconds * INT64_C(1000);
+
+	if (!container->gate_open || !rollout_is_public(container))
+		return ROLE_UNWANTED;
+	/* Nothing serves but this, and its row is gone: better a stranger of ours than nobody. */
+	if (!current)
+		return own ? ROLE_UNWANTED : ROLE_KEPT;
+	if (current->phase != DEPLOYMENT_SUCCESS || container->revision >= current->revision ||
+		(own && own->phase == DEPLOYMENT_FAILED))
+		return ROLE_UNWANTED;
+	if (rollout_this_boot(world, &current->stage_since) &&
+		rollout_elapsed(world, &current->stage_since) < drain_ms)
+		return ROLE_KEPT;
+	return ROLE_UNWANTED;
+}
+
+static void roles_give(struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	bool parks = rollout->recreate && rollout->attempt && rollout->attempt->stage >= STAGE_STARTING;
+
+	rollout->roles = hc_arena_alloc_array(rollout->arena, world->container_count + 1,
+										  sizeof(enum container_role));
+	for (size_t index = 0; index < world->container_count; index++)
+		rollout->roles[index] = rollout->on ? role_other(rollout, &world->containers[index]) : ROLE_UNWANTED;
+	if (!rollout->on)
+		return;
+	if (rollout->attempt && rollout->attempt->stage >= STAGE_STARTING)
+		roles_attempt(rollout);
+	if (rollout->serving)
+		roles_serving(rollout);
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+		bool serving = rollout->serving && hc_streq(container->deployment_uid, rollout->serving->uid);
+
+		if (parks && serving && container->ordinal < rollout->replicas)
+			rollout->roles[index] = ROLE_PARKED;
+		if (rollout->roles[index] == ROLE_WANTED && container->term_sent_boot_ms && rollout_alive(container))
+			rollout->roles[index] = ROLE_STOPPING;
+	}
+}
+
+/* --- Deployments
+ * ----------------------------------------------------------------------------------------------- */
+
+/* A row whose containers can serve: not one that only recorded "nothing changed". */
+static bool servable(const struct deployment_view *deployment)
+{
+	return deployment->phase == DEPLOYMENT_SUCCESS && !hc_streq(deployment->reason, "Unchanged");
+}
+
+static bool writes_volume(const struct service_template *template)
+{
+	for (size_t index = 0; index < template->volume_count; index++) {
+		if (!template->volumes[index].read_only)
+			return true;
+	}
+	return false;
+}
+
+static void find_deployments(struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const struct deployment_view *named = NULL;
+	const struct deployment_view *highest = NULL;
+
+	for (size_t index = 0; index < world->deployment_count; index++) {
+		const struct deployment_view *deployment = &world->deployments[index];
+
+		assert(index == 0 || world->deployments[index - 1].revision < deployment->revision);
+		rollout->newest = deployment;
+		if (deployment->phase == DEPLOYMENT_BUILDING)
+			rollout->attempt = deployment;
+		if (deployment->current)
+			named = deployment;
+		if (servable(deployment))
+			highest = deployment;
+	}
+	if (named && (servable(named) || named->stage == STAGE_STABILIZING))
+		rollout->current = named;
+	else
+		rollout->current = highest;
+	rollout->serving = rollout->current && servable(rollout->current) ? rollout->current : highest;
+}
+
+void rollout_look(const struct service_world *world, struct hc_arena *arena, struct rollout *ret_rollout)
+{
+	const struct service_spec *spec = &world->service.spec;
+	struct rollout rollout = {.world = world, .arena = arena, .surge = -1};
+
+	rollout.on = !world->service.deleting && !spec->suspend && spec->replicas > 0;
+	rollout.replicas = rollout.on ? spec->replicas : 0;
+	find_deployments(&rollout);
+	rollout.recreate = spec->strategy == STRATEGY_RECREATE || writes_volume(&spec->template) ||
+					   (rollout.attempt && writes_volume(&rollout.attempt->template)) ||
+					   (rollout.serving && writes_volume(&rollout.serving->template));
+	roles_give(&rollout);
+	*ret_rollout = rollout;
+}
+
+struct deployment_view *rollout_status(const struct rollout *rollout,
+									   const struct deployment_view *deployment, struct plan *plan,
+									   bool becomes_current, const char *cause, ...)
+{
+	struct deployment_view *next = hc_arena_alloc(rollout->arena, sizeof *next);
+	struct action *action;
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, cause);
+	text = hc_arena_vprintf(rollout->arena, cause, arguments);
+	va_end(arguments);
+	*next = *deployment;
+	action = plan_add(plan, ACTION_DEPLOYMENT_STATUS, deployment->name, "%s", text);
+	action->id = deployment->uid;
+	action->deployment = next;
+	action->becomes_current = becomes_current;
+	return next;
+}

@@ -1,0 +1,219 @@
+/* The Service's status, derived anew on every pass from what was observed, never remembered (cases S-10 …
+ * S-19). A condition that nobody observed is Unknown. */
+#include "../deployment/rollout.h"
+#include "base/text.h"
+#include "model/names.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NONE_READY_AFTER_MS 10000
+
+static bool is_public(const struct rollout *rollout)
+{
+	const struct deployment_view *shown = rollout->current ? rollout->current : rollout->attempt;
+
+	return (shown ? shown->template.expose : rollout->world->service.spec.template.expose) == EXPOSE_PUBLIC;
+}
+
+static void condition_built(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_template *template = &rollout->world->service.spec.template;
+	const struct deployment_view *newest = rollout->newest;
+
+	if (!template->image) {
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued",
+					   "builds come from a worker, and none is part of this version: set spec.image");
+	} else if (rollout->serving && rollout->world->current_image.known &&
+			   !rollout->world->current_image.present) {
+		plan_condition(plan, "Built", CONDITION_FALSE, "ImageMissing",
+					   "the image of revision %" PRId64 " (%s) is gone from the engine%s%s",
+					   rollout->serving->revision, rollout->serving->image_written,
+					   rollout->world->current_image.error ? ": " : "",
+					   rollout->world->current_image.error ? rollout->world->current_image.error : "");
+	} else if (newest && newest->image_id) {
+		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt", "image %s", newest->image_written);
+	} else if (newest && newest->phase == DEPLOYMENT_FAILED && hc_streq(newest->reason, "ImageMissing")) {
+		plan_condition(plan, "Built", CONDITION_FALSE, "ImageMissing", "%s", newest->message);
+	} else if (newest && newest->phase == DEPLOYMENT_BUILDING && newest->reason[0]) {
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, newest->reason, "%s", newest->message);
+	} else {
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued", "image %s was not looked at yet",
+					   template->image);
+	}
+}
+
+static void condition_available(const struct rollout *rollout, int ready, struct plan *plan)
+{
+	if (ready)
+		plan_condition(plan, "Available", CONDITION_TRUE, "ReplicasReady", "%d of %d replicas answer", ready,
+					   rollout->replicas);
+	else
+		plan_condition(plan, "Available", CONDITION_FALSE, rollout->on ? "NoReplicaReady" : "ScaledToZero",
+					   rollout->on ? "no replica answers" : "no replica is wanted");
+}
+
+static int listed(const struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+
+	for (size_t index = 0; index < world->route_count; index++) {
+		if (rollout->current && world->routes[index].revision == rollout->current->revision)
+			return world->routes[index].servers;
+	}
+	return 0;
+}
+
+static void condition_routed(const struct rollout *rollout, struct plan *plan)
+{
+	if (!is_public(rollout))
+		return;
+	if (rollout->world->service.lost_host)
+		plan_condition(plan, "Routed", CONDITION_FALSE, "HostTaken", "another Service holds the host %s",
+					   rollout->world->service.lost_host);
+	else if (!rollout->world->traefik_answers)
+		plan_condition(plan, "Routed", CONDITION_UNKNOWN, "TraefikAway", "Traefik's API does not answer");
+	else if (listed(rollout))
+		plan_condition(plan, "Routed", CONDITION_TRUE, "Listed",
+					   "Traefik sends requests to revision %" PRId64, rollout->current->revision);
+	else
+		plan_condition(plan, "Routed", CONDITION_FALSE, "NotListed", "Traefik lists no replica");
+}
+
+/* What the newest outcome says, while or because nothing newer is on its way. */
+static void ready_settled(const struct rollout *rollout, int ready, struct plan *plan)
+{
+	const struct deployment_view *newest = rollout->newest;
+	const struct service_world *world = rollout->world;
+	bool is_current = rollout->current && hc_streq(rollout->current->hash, world->service.desired_hash);
+
+	if (!rollout->current) {
+		plan->phase = newest ? SERVICE_FAILED : SERVICE_IDLE;
+		if (newest && newest->phase == DEPLOYMENT_FAILED)
+			plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason, "%s", newest->message);
+		else
+			plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "nothing runs yet");
+		return;
+	}
+	plan->phase = SERVICE_ACTIVE;
+	if (!ready && rollout_elapsed(world, &plan->unready_since) >= NONE_READY_AFTER_MS)
+		plan->phase = SERVICE_FAILED;
+	else if (!ready)
+		plan_wake_at(plan, plan->unready_since.at_ms + NONE_READY_AFTER_MS);
+	if (ready < rollout->replicas)
+		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded", "%d of %d replicas answer; healing", ready,
+					   rollout->replicas);
+	else if (!is_current && newest->phase == DEPLOYMENT_FAILED)
+		plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason,
+					   "revision %" PRId64 " failed and %" PRId64 " serves on: %s", newest->revision,
+					   rollout->current->revision, newest->message);
+	else if (!is_current && newest->phase != DEPLOYMENT_SUCCESS)
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "revision %" PRId64 " serves on",
+					   rollout->current->revision);
+	else
+		plan_condition(plan, "Ready", CONDITION_TRUE, "ReplicasReady",
+					   "revision %" PRId64 " serves with %d replicas", rollout->current->revision, ready);
+}
+
+static void ready_attempt(const struct rollout *rollout, struct plan *plan)
+{
+	const struct deployment_view *attempt = rollout->attempt;
+
+	plan->phase = SERVICE_DEPLOYING;
+	if (attempt->message[0])
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, attempt->reason, "revision %" PRId64 ": %s",
+					   attempt->revision, attempt->message);
+	else
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, deployment_stage_text(attempt->stage),
+					   "revision %" PRId64 " is on its way", attempt->revision);
+}
+
+static bool creating(const struct plan *plan)
+{
+	for (size_t index = 0; index < plan->action_count; index++) {
+		if (plan->actions[index].kind == ACTION_DEPLOYMENT_CREATE)
+			return true;
+	}
+	return false;
+}
+
+/* S-10: what still holds a deletion up. */
+static void ready_deleting(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+
+	plan->phase = world->service.phase;
+	for (size_t index = 0; index < world->container_count; index++) {
+		if (!world->traefik_answers && rollout_alive(&world->containers[index]) &&
+			withdraw_reachable(&world->containers[index], false)) {
+			plan_condition(plan, "Ready", CONDITION_FALSE, "Deleting",
+						   "waiting for Traefik's API: a container that it may list is not stopped");
+			return;
+		}
+	}
+	plan_condition(plan, "Ready", CONDITION_FALSE, "Deleting", "%zu containers are left",
+				   world->container_count);
+}
+
+static void ready(const struct rollout *rollout, int ready_replicas, struct plan *plan)
+{
+	const struct service_view *service = &rollout->world->service;
+
+	if (service->deleting) {
+		ready_deleting(rollout, plan);
+	} else if (!rollout->on) {
+		plan->phase = SERVICE_IDLE;
+		plan_condition(plan, "Ready", CONDITION_TRUE, "ScaledToZero", "%s",
+					   service->spec.suspend ? "suspended" : "scaled to 0");
+	} else if (service->lost_host) {
+		plan->phase = rollout->current ? SERVICE_ACTIVE : SERVICE_FAILED;
+		plan_condition(plan, "Ready", CONDITION_FALSE, "HostTaken", "another Service holds the host %s",
+					   service->lost_host);
+	} else if (rollout->attempt) {
+		ready_attempt(rollout, plan);
+	} else if (creating(plan)) {
+		plan->phase = SERVICE_DEPLOYING;
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "a new revision is about to begin");
+	} else if (!service->spec.template.image && !rollout->current) {
+		plan->phase = SERVICE_IDLE;
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued",
+					   "builds come from a worker, and none is part of this version: set spec.image");
+	} else {
+		ready_settled(rollout, ready_replicas, plan);
+	}
+}
+
+static const char *url(const struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const char *scheme = world->https_public ? "https" : "http";
+	int usual = world->https_public ? 443 : 80;
+
+	if (!is_public(rollout))
+		return NULL;
+	if (!world->url_port || world->url_port == usual)
+		return hc_arena_printf(rollout->arena, "%s://%s.%s", scheme, world->service.name, world->domain);
+	return hc_arena_printf(rollout->arena, "%s://%s.%s:%d", scheme, world->service.name, world->domain,
+						   world->url_port);
+}
+
+void service_status_decide(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	int ready_replicas = rollout->current ? rollout_ready_count(rollout, rollout->current) : 0;
+
+	plan->has_status = true;
+	plan->url = url(rollout);
+	plan->current_deployment = rollout->current ? rollout->current->name : NULL;
+	plan->ready_replicas = ready_replicas;
+	for (size_t index = 0; index < world->container_count; index++)
+		plan->replicas += rollout_running(&world->containers[index]);
+	if (rollout->on && rollout->current && !ready_replicas)
+		plan->unready_since = rollout_this_boot(world, &world->service.unready_since)
+								  ? world->service.unready_since
+								  : rollout_now(world);
+	condition_built(rollout, plan);
+	condition_available(rollout, ready_replicas, plan);
+	condition_routed(rollout, plan);
+	ready(rollout, ready_replicas, plan);
+}
