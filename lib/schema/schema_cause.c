@@ -3,6 +3,7 @@
 #include "schema_internal.h"
 
 #include "base/alloc.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,18 @@ static void append_cut(struct hc_text *text, const char *more, size_t bytes_max)
 	hc_text_append(text, "…");
 }
 
+/* The shortest text that is this number, as it was most likely written: 1.1, not 1.1000000000000001. */
+static void append_real(struct hc_text *text, double value)
+{
+	char shown[32];
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(shown, sizeof(shown), "%.*g", digits, value);
+		if (strtod(shown, NULL) <= value && strtod(shown, NULL) >= value)
+			break;
+	}
+	hc_text_append(text, shown);
+}
+
 void schema_value_text(const json_t *value, struct hc_text *text)
 {
 	if (json_is_object(value) && json_object_size(value) > 8) {
@@ -30,6 +43,10 @@ void schema_value_text(const json_t *value, struct hc_text *text)
 	}
 	if (json_is_array(value) && json_array_size(value) > 8) {
 		hc_text_append(text, "[…]");
+		return;
+	}
+	if (json_is_real(value)) {
+		append_real(text, json_real_value(value));
 		return;
 	}
 	HC_AUTO_FREE shown = schema_dump(value);

@@ -139,7 +139,7 @@ static void check_string(struct check *check, const struct schema_node *node, co
 						  "Too long: must have at most %lld characters, has %lld",
 						  (long long)node->length_max, (long long)length);
 	else if (length == 0 && node->length_min > 0)
-		schema_causes_invalid(check->causes, path, value, "must not be empty; leave the field out instead");
+		schema_causes_invalid(check->causes, path, value, "must not be empty");
 	else if (length < node->length_min)
 		schema_causes_invalid(check->causes, path, value, "must have at least %lld characters",
 							  (long long)node->length_min);

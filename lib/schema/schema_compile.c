@@ -211,8 +211,11 @@ int schema_compile(const json_t *schema, struct schema_node **ret_node, struct h
 		return hc_fail(err, HC_BUG, "a schema must be an object");
 	const char *word = NULL;
 	json_t *unused = NULL;
-	json_object_foreach((json_t *)schema, word, unused) if (!keyword_known(word)) return hc_fail(
-		err, HC_BUG, "keyword %s is not read by anybody", word);
+	json_object_foreach((json_t *)schema, word, unused)
+	{
+		if (!keyword_known(word))
+			return hc_fail(err, HC_BUG, "keyword %s is not read by anybody", word);
+	}
 
 	struct schema_node *node = hc_xalloc(sizeof(*node));
 	int result = compile_scalars(node, schema, err);

@@ -75,26 +75,33 @@ static size_t sequence_length(unsigned char first)
 	return first < 0xf0 ? 3 : 4;
 }
 
-static int check_bytes(const char *text, size_t length, struct hc_error *err)
+/* The first byte that is no UTF-8; length when all is. */
+static size_t find_bad_byte(const char *text, size_t length)
 {
-	struct position position = {.at = text, .line = 1, .column = 1};
-	const char *nul = memchr(text, '\0', length);
-	if (nul) {
-		position_move(&position, nul);
-		return hc_fail(err, HC_INVALID, "line %d, column %d: a NUL byte", position.line, position.column);
-	}
-	if (hc_utf8_valid(text, length))
-		return 0;
 	size_t at = 0;
+	if (hc_utf8_valid(text, length))
+		return length;
 	while (at < length) {
 		size_t next = sequence_length((unsigned char)text[at]);
 		if (next > length - at || !hc_utf8_valid(text + at, next))
 			break;
 		at += next;
 	}
-	position_move(&position, text + at);
+	return at;
+}
+
+static int check_bytes(const char *text, size_t length, struct hc_error *err)
+{
+	struct position position = {.at = text, .line = 1, .column = 1};
+	size_t bad = find_bad_byte(text, length);
+	const char *nul = memchr(text, '\0', bad);
+	if (!nul && bad == length)
+		return 0;
+	position_move(&position, nul ? nul : text + bad);
+	if (nul)
+		return hc_fail(err, HC_INVALID, "line %d, column %d: a NUL byte", position.line, position.column);
 	return hc_fail(err, HC_INVALID, "line %d, column %d: byte 0x%02x is not UTF-8", position.line,
-				   position.column, (unsigned char)text[at]);
+				   position.column, (unsigned char)text[bad]);
 }
 
 /* Counts values and levels of collections; the recursion is bounded by jansson's own limit of 2048 levels. */
@@ -126,6 +133,16 @@ static size_t skip_between(const char *text, size_t length, size_t at)
 	}
 }
 
+/* jansson counts from where it began to read. */
+static int fail_json(const struct position *start, const json_error_t *problem, struct hc_error *err)
+{
+	enum json_error_code code = json_error_code(problem);
+	bool nul = code == json_error_null_character || code == json_error_null_byte_in_key;
+	return hc_fail(err, HC_INVALID, "line %d, column %d: %s", start->line + problem->line - 1,
+				   problem->line == 1 ? start->column + problem->column - 1 : problem->column,
+				   nul ? "text must not contain NUL" : problem->text);
+}
+
 static int read_json(struct schema_stream *stream, const char *text, size_t length, struct hc_error *err)
 {
 	struct position position = {.at = text, .line = 1, .column = 1};
@@ -135,9 +152,7 @@ static int read_json(struct schema_stream *stream, const char *text, size_t leng
 		json_t *value = json_loadb(text + at, length - at, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK,
 								   &problem);
 		if (!value)
-			return hc_fail(err, HC_INVALID, "line %d, column %d: %s", position.line + problem.line - 1,
-						   problem.line == 1 ? position.column + problem.column - 1 : problem.column,
-						   problem.text);
+			return fail_json(&position, &problem, err);
 		size_t nodes = 0;
 		if (!size_fits(value, 1, &nodes)) {
 			json_decref(value);

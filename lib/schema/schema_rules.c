@@ -92,13 +92,14 @@ static const char *url_rule(const struct rules *rules, const char *url, bool *re
 	size_t length = strcspn(authority, "/?#");
 	const char *at = memrchr(authority, '@', length);
 	bool ssh = hc_starts_with(url, "ssh://");
-	*ret_secret = at && (!ssh || memchr(authority, ':', (size_t)(at - authority)));
+	/* A name alone is usual with ssh:// and git@host:path; elsewhere it is a token. */
+	*ret_secret = at && ((scheme && !ssh) || memchr(authority, ':', (size_t)(at - authority)));
 	if (url[0] == '-')
 		return "must not begin with \"-\"";
+	if (url[strcspn(url, ":")] && hc_starts_with(url + strcspn(url, ":"), "::"))
+		return "must not name a Git remote helper such as ext::";
 	if (has_blank(url))
 		return "must not contain blanks or control characters";
-	if (strstr(url, "::") && strcspn(url, ":") == (size_t)(strstr(url, "::") - url))
-		return "must not name a Git remote helper such as ext::";
 	if (!prefix_allowed(rules, url))
 		return "must begin with https:// or ssh:// (git@host:path is written ssh://git@host/path)";
 	if (*ret_secret)

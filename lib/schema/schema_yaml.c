@@ -282,9 +282,24 @@ static int on_event(struct builder *builder, const yaml_event_t *event)
 	return 0;
 }
 
-static int fail_syntax(const yaml_parser_t *parser, struct hc_error *err)
+static bool is_tab_at(const char *text, size_t length, yaml_mark_t mark)
+{
+	const char *end = text + length;
+	for (size_t line = 0; line < mark.line && text; line++) {
+		text = memchr(text, '\n', (size_t)(end - text));
+		text = text ? text + 1 : NULL;
+	}
+	/* Before a tab that indents there are blanks only, so columns are bytes. */
+	return text && mark.column < (size_t)(end - text) && text[mark.column] == '\t';
+}
+
+static int fail_syntax(const yaml_parser_t *parser, const char *text, size_t length, struct hc_error *err)
 {
 	yaml_mark_t mark = parser->error == YAML_READER_ERROR ? parser->mark : parser->problem_mark;
+	bool tab = parser->error == YAML_SCANNER_ERROR && is_tab_at(text, length, mark);
+	if (tab)
+		return hc_fail(err, HC_INVALID, "line %zu, column %zu: a tab must not indent; use blanks",
+					   mark.line + 1, mark.column + 1);
 	return hc_fail(err, HC_INVALID, "line %zu, column %zu: %s%s%s", mark.line + 1, mark.column + 1,
 				   parser->problem ? parser->problem : "not YAML", parser->context ? " " : "",
 				   parser->context ? parser->context : "");
@@ -307,7 +322,7 @@ int schema_stream_yaml(struct schema_stream *stream, const char *text, size_t le
 	while (result == 0 && !ended) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(&parser, &event)) {
-			result = fail_syntax(&parser, err);
+			result = fail_syntax(&parser, text, length, err);
 			break;
 		}
 		ended = event.type == YAML_STREAM_END_EVENT;
