@@ -75,6 +75,12 @@ int store_url_check(const char *url, struct hc_error *err)
 	return 0;
 }
 
+void store_ignore_notice(void *payload, const struct pg_result *result)
+{
+	(void)payload;
+	(void)result;
+}
+
 static void connection_drop(struct store *store)
 {
 	PQfinish(store->connection);
@@ -113,6 +119,7 @@ static int connection_make(struct store *store, struct hc_error *err)
 		connection_drop(store);
 		return -1;
 	}
+	(void)PQsetNoticeReceiver(store->connection, store_ignore_notice, NULL);
 	result = PQexec(store->connection, session_settings);
 	status = PQresultStatus(result);
 	PQclear(result);

@@ -26,16 +26,16 @@ static int repeat(struct store *store, const struct store_event *event, bool *re
 static int add(struct store *store, const struct store_event *event, struct hc_error *err)
 {
 	static const char sql[] =
-		"INSERT INTO events (namespace, name, object_spec) VALUES ($1,"
+		"INSERT INTO events (namespace, name, object_spec) SELECT n.name,"
 		" $6::text || '.' || left(replace(gen_random_uuid()::text, '-', ''), 16), jsonb_build_object("
 		" 'involvedObject', jsonb_build_object("
 		"  'apiVersion', CASE WHEN $5::text IN ('Namespace', 'Secret', 'Pod') THEN 'v1' ELSE "
 		"'helvetia.cloud/v1' END,"
-		"  'kind', $5::text, 'name', $6::text, 'namespace', $1::text, 'uid', $2::text),"
+		"  'kind', $5::text, 'name', $6::text, 'namespace', n.name, 'uid', $2::text),"
 		" 'reason', $3::text, 'message', $4::text, 'type', $7::text, 'count', 1,"
 		" 'firstTimestamp', object_time(now()), 'lastTimestamp', object_time(now()),"
 		" 'source', jsonb_build_object('component', $8::text),"
-		" 'reportingComponent', $8::text, 'reportingInstance', ''))";
+		" 'reportingComponent', $8::text, 'reportingInstance', '') FROM namespaces AS n WHERE n.name = $1";
 	const char *values[] = {event->namespace_name,
 							event->uid,
 							event->reason,
@@ -46,7 +46,11 @@ static int add(struct store *store, const struct store_event *event, struct hc_e
 							store->application};
 	HC_AUTO(pg_result) result = NULL;
 
-	return store_query(store, sql, (int)HC_COUNT(values), values, &result, err);
+	if (store_query(store, sql, (int)HC_COUNT(values), values, &result, err) < 0)
+		return -1;
+	if (strcmp(PQcmdTuples(result), "0") == 0)
+		return hc_fail(err, HC_NOT_FOUND, "its namespace \"%s\" not found", event->namespace_name);
+	return 0;
 }
 
 static int record(struct store *store, const struct store_event *event, struct hc_error *err)

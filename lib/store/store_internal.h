@@ -45,6 +45,9 @@ struct store_keywords {
 void store_keywords(const char *url, const char *application, struct store_keywords *keywords);
 int store_url_check(const char *url, struct hc_error *err) HC_MUST_CHECK;
 
+/* For PQsetNoticeReceiver: libpq would print notices, and a library does not log. */
+void store_ignore_notice(void *payload, const struct pg_result *result);
+
 /* One statement. Values are texts, NULL is null. *ret_result is the caller's to clear. Outside a transaction
  * a lost connection is opened again and the statement repeated once, so such a statement must be harmless
  * twice. */

@@ -94,6 +94,7 @@ static bool start(struct store_link *link)
 	link->connection = PQconnectStartParams(keywords.names, keywords.values, 1);
 	if (PQstatus(link->connection) == CONNECTION_BAD)
 		return false;
+	(void)PQsetNoticeReceiver(link->connection, store_ignore_notice, NULL);
 	link->state = STORE_LINK_CONNECTING;
 	link->polling = PGRES_POLLING_WRITING; /* what libpq asks to assume before the first PQconnectPoll */
 	link->give_up_at_ms = hc_clock_boot_ms() + HC_LIMIT_STORE_CONNECT_MS;
