@@ -31,20 +31,26 @@ bool withdraw_reachable(const struct container_view *container, bool traefik_ans
 	return container->gate_used || container->gate_open;
 }
 
-/* C-33: an engine older than 23 forgets its health monitors at a live restore, and the gate moves nothing. */
+/* Still listed though its gate is shut. C-33: an engine older than 23 forgets its health monitors at a live
+ * restore, and the gate moves nothing. C-34: Traefik missed the change; opening the gate for a moment makes a
+ * new event. */
 static void wait_for_traefik(const struct withdrawal *withdrawal, const struct container_view *container,
 							 struct plan *plan)
 {
 	int64_t now = withdrawal->boot_ms, since = container->gate_changed_boot_ms;
+	bool frozen = container->health == HEALTH_HEALTHY;
+	int64_t cure_at = since + (frozen ? ROLLOUT_FROZEN_AFTER_MS : ROLLOUT_NUDGE_AFTER_MS);
 
-	if (rollout_running(container) && container->health == HEALTH_HEALTHY && since) {
-		if (now - since >= ROLLOUT_FROZEN_AFTER_MS)
-			add(plan, ACTION_CONTAINER_REVIVE, container,
-				"its gate is shut and the engine still calls it healthy");
-		else
-			plan_wake_at(plan, since + ROLLOUT_FROZEN_AFTER_MS);
-	}
 	plan_wake_at(plan, withdrawal->traefik_answers ? rollout_poll_at(now, since) : now + 1000);
+	if (!rollout_running(container) || !withdrawal->traefik_answers)
+		return;
+	if (now < cure_at)
+		plan_wake_at(plan, cure_at);
+	else if (frozen)
+		add(plan, ACTION_CONTAINER_REVIVE, container,
+			"its gate is shut and the engine still calls it healthy");
+	else
+		add(plan, ACTION_GATE_OPEN, container, "Traefik still lists it: nudge it with an event");
 }
 
 static void stop(const struct withdrawal *withdrawal, const struct container_view *container,
@@ -99,6 +105,11 @@ void withdraw_container(const struct withdrawal *withdrawal, const struct contai
 	} else if (container->state == CONTAINER_PAUSED) {
 		/* A paused process hears neither the gate nor a signal. */
 		add(plan, ACTION_CONTAINER_UNPAUSE, container, cause);
+	} else if (container->gate_open && rollout_running(container) && container->health != HEALTH_HEALTHY &&
+			   container->gate_changed_boot_ms &&
+			   now < container->gate_changed_boot_ms + ROLLOUT_GATE_SETTLE_MS) {
+		/* A nudge that nobody noticed yet. */
+		plan_wake_at(plan, container->gate_changed_boot_ms + ROLLOUT_GATE_SETTLE_MS);
 	} else if (container->gate_open) {
 		add(plan, ACTION_GATE_CLOSE, container, cause);
 		plan_wake_at(plan, now + 50);

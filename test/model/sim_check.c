@@ -1,0 +1,234 @@
+/* The invariants of reconcilers/deployment/README.md, held after every action and every tick. */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* As far as the controller can know: an application that hung a moment ago still counts. */
+static int believed_count(const struct sim *sim, const struct sim_container *except)
+{
+	int count = 0;
+
+	for (size_t index = 0; index < sim->container_high; index++) {
+		const struct sim_container *container = &sim->containers[index];
+
+		count += container != except && container->exists && container->listed &&
+				 container->view.state == CONTAINER_RUNNING && container->view.probe != PROBE_UNREADY;
+	}
+	return count;
+}
+
+static int published_count(const struct sim *sim, const struct sim_container *except)
+{
+	int count = 0;
+
+	for (size_t index = 0; index < sim->container_high; index++)
+		count += &sim->containers[index] != except && sim_published(sim, &sim->containers[index]);
+	return count;
+}
+
+static const struct sim_deployment *deployment_of(const struct sim *sim, const char *uid)
+{
+	for (size_t index = 0; index < sim->deployment_count; index++) {
+		if (sim->deployments[index].exists && strcmp(sim->deployments[index].uid, uid) == 0)
+			return &sim->deployments[index];
+	}
+	return NULL;
+}
+
+static const struct sim_deployment *current_of(const struct sim *sim)
+{
+	for (size_t index = 0; index < sim->deployment_count; index++) {
+		if (sim->deployments[index].exists && strcmp(sim->deployments[index].row.name, sim->current) == 0)
+			return &sim->deployments[index];
+	}
+	return NULL;
+}
+
+static bool is_on(const struct sim *sim)
+{
+	return !sim->deleting && !sim->spec.suspend && sim->spec.replicas > 0;
+}
+
+/* INV-3 and INV-7. */
+static void check_close(struct sim *sim, struct sim_container *container)
+{
+	const struct sim_deployment *own = deployment_of(sim, container->view.deployment_uid);
+	const struct sim_deployment *current = current_of(sim);
+	int remaining = published_count(sim, container);
+
+	if (!is_on(sim) || sim->spec.volume || container->volume || !container->listed || sim->traefik_away ||
+		!container->public)
+		return;
+	if (own && own->row.phase == DEPLOYMENT_FAILED)
+		return;
+	if (!sim_listens(sim, container)) {
+		if (!believed_count(sim, container) && container->view.state == CONTAINER_RUNNING &&
+			container->view.ordinal < sim->spec.replicas && own && own == current)
+			sim_break(sim, "INV-7", "the last published replica %s was withdrawn for failing its check",
+					  container->view.name);
+		return;
+	}
+	/* A newer revision was published whole (checked when it succeeded). */
+	if (current && current->row.phase == DEPLOYMENT_SUCCESS &&
+		container->view.revision < current->row.revision)
+		return;
+	if (remaining < sim->spec.replicas)
+		sim_break(sim, "INV-3", "gate of %s closed with %d others published of %d", container->view.name,
+				  remaining, sim->spec.replicas);
+}
+
+/* INV-4. */
+static void check_stop(struct sim *sim, const struct sim_container *container, const struct action *action)
+{
+	bool alive = container->view.state == CONTAINER_RUNNING || container->view.state == CONTAINER_PAUSED;
+
+	if (container->listed && (alive || !sim->traefik_away))
+		sim_break(sim, "INV-4", "%s %s while Traefik lists it", action_kind_text(action->kind),
+				  container->view.name);
+}
+
+/* INV-2, INV-3 and INV-8 on rows. */
+static void check_status(struct sim *sim, const struct service_world *world, const struct action *action)
+{
+	const struct sim_deployment *old = deployment_of(sim, action->id);
+	const struct deployment_view *new = action->deployment;
+	int answering = 0, published = 0;
+
+	if (!old)
+		return;
+	if (old->row.phase != DEPLOYMENT_BUILDING && new->phase != old->row.phase)
+		sim_break(sim, "INV-2", "terminal %s was reopened", new->name);
+	if (old->row.stage > new->stage)
+		sim_break(sim, "INV-2", "%s went back to %s", new->name, deployment_stage_text(new->stage));
+	for (size_t index = 0; index < sim->container_high; index++) {
+		const struct sim_container *container = &sim->containers[index];
+
+		if (!container->exists || strcmp(container->view.deployment_uid, action->id) != 0)
+			continue;
+		answering += sim_listens(sim, container);
+		published += sim_published(sim, container) || !container->public;
+	}
+	if (new->stage == STAGE_PUBLISHING && old->row.stage == STAGE_STARTING &&
+		old->spec.expose != EXPOSE_NONE &&answering < world->service.spec.replicas)
+		sim_break(sim, "INV-8", "%s is published with %d replicas answering", new->name, answering);
+	if (new->stage == STAGE_STABILIZING &&
+		old->row.stage == STAGE_PUBLISHING &&published < world->service.spec.replicas)
+		sim_break(sim, "INV-3", "%s takes over with %d replicas published", new->name, published);
+}
+
+void sim_check_action(struct sim *sim, const struct service_world *world, const struct action *action)
+{
+	struct sim_container *container = action->id ? sim_container_find(sim, action->id) : NULL;
+
+	if (action->kind == ACTION_DEPLOYMENT_STATUS)
+		check_status(sim, world, action);
+	if (!container)
+		return;
+	if (strcmp(container->view.deployment_uid, "foreign") == 0)
+		sim_break(sim, "INV-6", "%s %s, which is not ours", action_kind_text(action->kind),
+				  container->view.name);
+	if (action->kind == ACTION_GATE_CLOSE)
+		check_close(sim, container);
+	if (action->kind == ACTION_CONTAINER_TERMINATE || action->kind == ACTION_CONTAINER_REMOVE ||
+		(action->kind == ACTION_CONTAINER_KILL && !container->view.term_sent_boot_ms))
+		check_stop(sim, container, action);
+}
+
+void sim_check_tick(struct sim *sim)
+{
+	int building = 0, with_volume = 0;
+
+	for (size_t index = 0; index < sim->deployment_count; index++)
+		building += sim->deployments[index].exists &&
+					sim->deployments[index].row.phase == DEPLOYMENT_BUILDING;
+	if (building > 1)
+		sim_break(sim, "INV-2", "%d attempts at once", building);
+	for (size_t index = 0; index < sim->container_high; index++) {
+		const struct sim_container *container = &sim->containers[index];
+
+		with_volume += container->exists && container->volume && container->view.state == CONTAINER_RUNNING;
+		for (size_t other = 0; container->exists && other < index; other++) {
+			if (sim->containers[other].exists &&
+				strcmp(sim->containers[other].view.fixed_address, container->view.fixed_address) == 0)
+				sim_break(sim, "INV-9", "%s and %s have one address", container->view.name,
+						  sim->containers[other].view.name);
+		}
+	}
+	if (with_volume > 1)
+		sim_break(sim, "INV-10", "%d containers write to one volume", with_volume);
+}
+
+static void settled_off(struct sim *sim)
+{
+	for (size_t index = 0; index < sim->container_high; index++) {
+		if (sim->containers[index].exists)
+			sim_break(sim, "INV-11", "%s is left of a Service that is off", sim->containers[index].view.name);
+	}
+	if (sim->deleting && !sim->gone)
+		sim_break(sim, "INV-11", "the deleted Service is still there");
+	for (size_t index = 0; sim->deleting && index < sim->deployment_count; index++) {
+		if (sim->deployments[index].exists)
+			sim_break(sim, "INV-11", "%s is left of a deleted Service", sim->deployments[index].row.name);
+	}
+}
+
+static void settled_replicas(struct sim *sim, const struct sim_deployment *current)
+{
+	int good = 0;
+
+	for (size_t index = 0; index < sim->container_high; index++) {
+		const struct sim_container *container = &sim->containers[index];
+
+		if (!container->exists)
+			continue;
+		if (strcmp(container->view.deployment_uid, "foreign") == 0)
+			continue;
+		if (!current || strcmp(container->view.deployment_uid, current->uid) != 0) {
+			sim_break(sim, "INV-11", "%s is left over", container->view.name);
+			continue;
+		}
+		if (!sim_app_is_good(container->app))
+			return; /* a revision that fell to pieces after it had succeeded heals for ever */
+		if (!container->view.gate_open || !container->view.restarts_alone || !sim_listens(sim, container) ||
+			!container->view.network_attached || (container->public && !container->listed) ||
+			container->view.memory_bytes != 1 << 28)
+			sim_break(sim, "INV-11",
+					  "%s is not as it should be: gate %d restart %d listens %d attached %d listed %d",
+					  container->view.name, container->view.gate_open, container->view.restarts_alone,
+					  sim_listens(sim, container), container->view.network_attached, container->listed);
+		good++;
+	}
+	if (current && good != sim->spec.replicas)
+		sim_break(sim, "INV-11", "%d replicas instead of %d", good, sim->spec.replicas);
+}
+
+void sim_check_settled(struct sim *sim)
+{
+	const struct sim_deployment *current = current_of(sim);
+	const struct sim_deployment *newest = NULL;
+
+	if (!is_on(sim)) {
+		settled_off(sim);
+		return;
+	}
+	for (size_t index = 0; index < sim->deployment_count; index++) {
+		if (sim->deployments[index].exists)
+			newest = &sim->deployments[index];
+	}
+	if (!newest) {
+		sim_break(sim, "INV-11", "no Deployment was made");
+		return;
+	}
+	if (newest->row.phase == DEPLOYMENT_BUILDING)
+		sim_break(sim, "INV-11", "%s never ends: %s", newest->row.name,
+				  deployment_stage_text(newest->row.stage));
+	if (sim_app_is_good(sim->spec.app) &&
+		(!current || current->row.phase != DEPLOYMENT_SUCCESS || current->spec.app != sim->spec.app ||
+		 current->spec.nonce != sim->spec.nonce) &&
+		strcmp(newest->row.reason, "Exited") != 0 && strcmp(newest->row.reason, "Unstable") != 0)
+		sim_break(sim, "INV-11", "a good image is not current; newest %s is %s/%s", newest->row.name,
+				  deployment_phase_text(newest->row.phase), newest->row.reason);
+	if (!current || current->row.phase == DEPLOYMENT_SUCCESS)
+		settled_replicas(sim, current);
+}
