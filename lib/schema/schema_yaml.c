@@ -293,9 +293,26 @@ static bool is_tab_at(const char *text, size_t length, yaml_mark_t mark)
 	return text && mark.column < (size_t)(end - text) && text[mark.column] == '\t';
 }
 
+/* The reader, which runs ahead of the parser, knows a byte only. */
+static yaml_mark_t mark_of_byte(const char *text, size_t length, size_t offset)
+{
+	yaml_mark_t mark = {.index = offset};
+	for (size_t i = 0; i < offset && i < length; i++) {
+		if (text[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			mark.column++;
+		}
+	}
+	return mark;
+}
+
 static int fail_syntax(const yaml_parser_t *parser, const char *text, size_t length, struct hc_error *err)
 {
-	yaml_mark_t mark = parser->error == YAML_READER_ERROR ? parser->mark : parser->problem_mark;
+	yaml_mark_t mark = parser->problem_mark;
+	if (parser->error == YAML_READER_ERROR)
+		mark = mark_of_byte(text, length, parser->problem_offset);
 	bool tab = parser->error == YAML_SCANNER_ERROR && is_tab_at(text, length, mark);
 	if (tab)
 		return hc_fail(err, HC_INVALID, "line %zu, column %zu: a tab must not indent; use blanks",

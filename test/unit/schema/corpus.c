@@ -1,4 +1,5 @@
-/* What the API does with a stream of documents, up to the store: read, find the kind, check, default, rules. */
+/* What the API does with a stream of documents, up to the store: read, find the kind, check, default, rules.
+ */
 #include "corpus.h"
 
 static void append_causes(struct hc_text *text, const struct schema_causes *causes)
@@ -31,7 +32,8 @@ size_t corpus_judge(const char *data, size_t length, struct hc_text *text)
 	struct schema_documents documents = {0};
 	struct hc_error err = {0};
 	if (schema_documents_parse(data, length, &documents, &err) < 0) {
-		hc_text_printf(text, "%s: %s\n", err.class == HC_INVALID ? "BadRequest" : hc_class_name(err.class), err.text);
+		hc_text_printf(text, "%s: %s\n", err.class == HC_INVALID ? "BadRequest" : hc_class_name(err.class),
+					   err.text);
 		return 0;
 	}
 	size_t count = documents.count;

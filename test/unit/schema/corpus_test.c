@@ -1,5 +1,5 @@
-/* Every test/bad-manifests/NN-name.yaml gives exactly the lines of NN-name.expected; every file of manifests/ gives
- * none. `corpus_test --print FILE` prints the lines, for whoever adds a file. */
+/* Every test/bad-manifests/NN-name.yaml gives exactly the lines of NN-name.expected; every file of manifests/
+ * gives none. `corpus_test --print FILE` prints the lines, for whoever adds a file. */
 #include "../cmocka_all.h"
 
 #include "base/file.h"
@@ -46,7 +46,8 @@ static void test_bad_manifests(void **state)
 		hc_text_printf(&path, "%s/%s", BAD_MANIFESTS_FOLDER, name);
 		judge_file(path.data, &lines);
 		hc_text_done(&path);
-		hc_text_printf(&path, "%s/%.*s.expected", BAD_MANIFESTS_FOLDER, (int)(strlen(name) - strlen(".yaml")), name);
+		hc_text_printf(&path, "%s/%.*s.expected", BAD_MANIFESTS_FOLDER, (int)(strlen(name) - strlen(".yaml")),
+					   name);
 		size_t length = 0;
 		HC_AUTO_FREE expected = read_file(path.data, &length);
 		if (length == 0 || strcmp(expected, hc_text_string(&lines)) != 0) {
