@@ -235,7 +235,7 @@ static void check_round_trip(const struct deployment_view *view)
 	json_decref(again);
 }
 
-static void test_deployment_round_trip(void **state)
+static void test_small_deployment(void **state)
 {
 	(void)state;
 	struct deployment_view small = {
@@ -250,7 +250,11 @@ static void test_deployment_round_trip(void **state)
 		.template = {.expose = EXPOSE_NONE, .internal_port = 1},
 	};
 	check_round_trip(&small);
+}
 
+static void test_full_deployment(void **state)
+{
+	(void)state;
 	struct env_entry arguments[] = {{.name = "V", .value = "1"}};
 	struct env_entry env[] = {
 		{.name = "A", .value = ""},
@@ -415,13 +419,10 @@ static int unload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantities),
-		cmocka_unit_test(test_quantity_texts),
-		cmocka_unit_test(test_spec_defaults),
-		cmocka_unit_test(test_spec_fields),
-		cmocka_unit_test(test_deployment_round_trip),
-		cmocka_unit_test(test_deployment_refused),
-		cmocka_unit_test(test_service_status),
+		cmocka_unit_test(test_quantities),         cmocka_unit_test(test_quantity_texts),
+		cmocka_unit_test(test_spec_defaults),      cmocka_unit_test(test_spec_fields),
+		cmocka_unit_test(test_small_deployment),   cmocka_unit_test(test_full_deployment),
+		cmocka_unit_test(test_deployment_refused), cmocka_unit_test(test_service_status),
 	};
 	return cmocka_run_group_tests(tests, load, unload);
 }
