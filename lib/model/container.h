@@ -89,6 +89,8 @@ struct container_view {
 	int64_t finished_wall_ms;
 	int64_t term_sent_boot_ms;    /* 0: SIGTERM not sent in this boot */
 	int64_t kill_sent_boot_ms;    /* 0: SIGKILL not sent in this boot */
+	int64_t unlisted_since_ms;    /* since when this process sees it unlisted though its gate is open; 0: it
+									 doesn't */
 	int64_t gate_changed_boot_ms; /* when we last opened or closed its gate; 0: never, or in another boot */
 	int ordinal;
 	int exit_code;

@@ -53,7 +53,7 @@ struct route_view {
 /* A container that the engine refused to make or start, for a reason that repeating can't cure. Remembered by
  * the controller's process only: after a restart it is simply tried once more. */
 struct refusal_view {
-	const char *container; /* name */
+	const char *folder;  /* of the container: it has the revision in its name */
 	const char *message;   /* the engine's own words */
 };
 

@@ -238,6 +238,26 @@ static void heal_gate(const struct rollout *rollout, const struct container_view
 	}
 }
 
+/* C-48: Traefik missed the change that published it. Only after a while, since a Traefik that has just been
+ * started lists nobody yet, and closing gates then would make the outage that this is to cure. */
+static void heal_unlisted(const struct rollout *rollout, const struct container_view *container,
+						  struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	int64_t since = container->unlisted_since_ms;
+
+	if (!world->traefik_answers || container->listed || !container->gate_open ||
+		!rollout_is_public(container) || container->probe != PROBE_READY ||
+		container->health != HEALTH_HEALTHY)
+		return;
+	if (container->gate_changed_boot_ms > since)
+		since = container->gate_changed_boot_ms;
+	if (since && container->unlisted_since_ms && world->boot_ms >= since + ROLLOUT_UNLISTED_MS)
+		fix(plan, ACTION_GATE_CLOSE, container, "Traefik doesn't list it: nudge it with an event");
+	else
+		plan_wake_at(plan, (since ? since : world->boot_ms) + ROLLOUT_UNLISTED_MS);
+}
+
 static void heal_running(const struct rollout *rollout, const struct deployment_view *deployment,
 						 const struct container_view *container, struct plan *plan)
 {
@@ -247,8 +267,10 @@ static void heal_running(const struct rollout *rollout, const struct deployment_
 		return;
 	}
 	heal_in_place(rollout, deployment, container, plan);
-	if (rollout_running(container))
-		heal_gate(rollout, container, plan);
+	if (!rollout_running(container))
+		return;
+	heal_gate(rollout, container, plan);
+	heal_unlisted(rollout, container, plan);
 }
 
 /* C-49: up for a while: the next death is started at once again. */

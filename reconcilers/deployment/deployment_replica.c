@@ -135,10 +135,11 @@ static const struct refusal_view *refusal_of(const struct rollout *rollout,
 											 const struct deployment_view *attempt, int ordinal)
 {
 	const struct service_world *world = rollout->world;
-	const struct container_spec *spec = deployment_container(world, attempt, ordinal, "", rollout->arena);
+	const char *folder = name_container(rollout->arena, world->service.name, attempt->revision, ordinal,
+										world->service.namespace_uid);
 
 	for (size_t index = 0; index < world->refusal_count; index++) {
-		if (hc_streq(world->refusals[index].container, spec->name))
+		if (hc_streq(world->refusals[index].folder, folder))
 			return &world->refusals[index];
 	}
 	return NULL;
@@ -229,7 +230,7 @@ bool attempt_fail_replicas(const struct rollout *rollout, const struct attempt_r
 
 	if (replicas->refusal) {
 		attempt_fail(rollout, plan, "CreateRefused", "the engine refuses to make %s: %s",
-					 replicas->refusal->container, replicas->refusal->message);
+					 replicas->refusal->folder, replicas->refusal->message);
 		return true;
 	}
 	if (replicas->refused) {

@@ -54,16 +54,18 @@ struct sim_deployment {
 struct sim_container {
 	struct container_view view; /* texts in the arena of the sim */
 	enum sim_app app;
-	int64_t started_boot_ms;  /* of this run */
-	int64_t dying_at_ms;      /* SIGTERM was heard; 0: no */
-	int64_t restart_at_ms;    /* the engine restarts it */
-	int64_t failing_since_ms; /* readiness */
-	int64_t mark_started_ms;  /* start time that the SIGTERM mark was written for */
-	bool stopped_by_hand;     /* cancels unless-stopped */
-	bool frozen;              /* the engine forgot its health monitor */
-	bool hung;                /* the application hangs */
-	bool listed;              /* truth: Traefik sends visitors there */
+	int64_t started_boot_ms;   /* of this run */
+	int64_t dying_at_ms;       /* SIGTERM was heard; 0: no */
+	int64_t restart_at_ms;     /* the engine restarts it */
+	int64_t failing_since_ms;  /* readiness */
+	int64_t unlisted_since_ms; /* memory of the controller */
+	int64_t mark_started_ms;   /* start time that the SIGTERM mark was written for */
+	bool stopped_by_hand;      /* cancels unless-stopped */
+	bool frozen;               /* the engine forgot its health monitor */
+	bool hung;                 /* the application hangs */
+	bool listed;               /* truth: Traefik sends visitors there */
 	bool public;
+	bool has_port;
 	bool volume;
 	bool exists;
 };
@@ -91,10 +93,10 @@ struct sim {
 	bool registry_away, traefik_away, network_present;
 	bool traefik_misses_next; /* one refresh is lost */
 	int64_t traefik_refresh_at;
-	int64_t pull_retry_at; /* memory of the controller */
+	int64_t pull_retry_at; /* memory of the controller, of pull_image */
+	const char *pull_image;
 	int pull_attempts;
-	bool pull_final;
-	bool refused; /* memory of the controller */
+	int64_t refused; /* memory of the controller: revision that the engine refused to make */
 	int foreign_touched;
 	int64_t address_freed[256];
 	int next_id;

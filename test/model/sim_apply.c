@@ -91,17 +91,13 @@ static int row_status(struct sim *sim, const struct action *action)
 static int pull(struct sim *sim, const char *image)
 {
 	sim->changed = true;
-	if (strcmp(image, "absent:1") == 0) {
-		sim->pull_attempts++;
-		sim->pull_final = true;
-	} else if (sim->registry_away) {
-		sim->pull_attempts++;
-		sim->pull_retry_at = sim->boot_ms + 5000;
-	} else {
-		sim->image_present[APP_BETTER] = true;
-		sim->pull_attempts = 0;
-		sim->pull_retry_at = 0;
-	}
+	sim->pull_image = hc_arena_strdup(sim->arena, image);
+	sim->pull_attempts++;
+	sim->pull_retry_at = sim->boot_ms + 5000;
+	if (strcmp(image, "absent:1") == 0 || sim->registry_away)
+		return 0;
+	sim->image_present[APP_BETTER] = true;
+	sim->pull_attempts = 0;
 	return 0;
 }
 
@@ -140,7 +136,7 @@ static int create(struct sim *sim, const struct action *action)
 	container->app = (enum sim_app)atoi(spec->image_id + strlen("sha256:"));
 	if (container->app == APP_REFUSED) {
 		container->exists = false;
-		sim->refused = true;
+		sim->refused = action->deployment->revision;
 		return -1;
 	}
 	container->view = (struct container_view){
@@ -162,6 +158,7 @@ static int create(struct sim *sim, const struct action *action)
 	labels_copy(sim, spec, &container->view);
 	container->view.ordinal = atoi(strstr(container->view.folder, "-r") + 2 +
 								   strcspn(strstr(container->view.folder, "-r") + 2, "-") + 1);
+	container->has_port = action->deployment->template.expose != EXPOSE_NONE;
 	container->public = action->deployment->template.expose == EXPOSE_PUBLIC;
 	return 0;
 }

@@ -18,15 +18,6 @@ static int believed_count(const struct sim *sim, const struct sim_container *exc
 	return count;
 }
 
-static int published_count(const struct sim *sim, const struct sim_container *except)
-{
-	int count = 0;
-
-	for (size_t index = 0; index < sim->container_high; index++)
-		count += &sim->containers[index] != except && sim_published(sim, &sim->containers[index]);
-	return count;
-}
-
 static const struct sim_deployment *deployment_of(const struct sim *sim, const char *uid)
 {
 	for (size_t index = 0; index < sim->deployment_count; index++) {
@@ -55,7 +46,7 @@ static void check_close(struct sim *sim, struct sim_container *container)
 {
 	const struct sim_deployment *own = deployment_of(sim, container->view.deployment_uid);
 	const struct sim_deployment *current = current_of(sim);
-	int remaining = published_count(sim, container);
+	int remaining = believed_count(sim, container);
 
 	if (!is_on(sim) || sim->spec.volume || container->volume || !container->listed || sim->traefik_away ||
 		!container->public)
@@ -63,7 +54,7 @@ static void check_close(struct sim *sim, struct sim_container *container)
 	if (own && own->row.phase == DEPLOYMENT_FAILED)
 		return;
 	if (!sim_listens(sim, container)) {
-		if (!believed_count(sim, container) && container->view.state == CONTAINER_RUNNING &&
+		if (!remaining && container->view.state == CONTAINER_RUNNING &&
 			container->view.ordinal < sim->spec.replicas && own && own == current)
 			sim_break(sim, "INV-7", "the last published replica %s was withdrawn for failing its check",
 					  container->view.name);
@@ -106,8 +97,8 @@ static void check_status(struct sim *sim, const struct service_world *world, con
 
 		if (!container->exists || strcmp(container->view.deployment_uid, action->id) != 0)
 			continue;
-		answering += sim_listens(sim, container);
-		published += sim_published(sim, container) || !container->public;
+		answering += container->view.probe == PROBE_READY; /* as far as the controller can know */
+		published += container->listed || !container->public;
 	}
 	if (new->stage == STAGE_PUBLISHING && old->row.stage == STAGE_STARTING &&
 		old->spec.expose != EXPOSE_NONE &&answering < world->service.spec.replicas)

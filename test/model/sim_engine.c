@@ -143,7 +143,7 @@ static void tick_probe(struct sim *sim, struct sim_container *container)
 {
 	enum probe_verdict verdict = container->view.probe;
 
-	if (container->view.state != CONTAINER_RUNNING)
+	if (container->view.state != CONTAINER_RUNNING || !container->has_port)
 		return;
 	if (sim_listens(sim, container)) {
 		container->failing_since_ms = 0;
@@ -204,8 +204,9 @@ static bool container_calm(const struct sim *sim, const struct sim_container *co
 		return true;
 	return view->state == CONTAINER_RUNNING && !container->dying_at_ms && !container->restart_at_ms &&
 		   sim->boot_ms - container->started_boot_ms > 4000 &&
-		   (view->probe == PROBE_READY ? sim_listens(sim, container)
-									   : view->probe == PROBE_UNREADY && !sim_listens(sim, container)) &&
+		   (!container->has_port         ? true
+			: view->probe == PROBE_READY ? sim_listens(sim, container)
+										 : view->probe == PROBE_UNREADY && !sim_listens(sim, container)) &&
 		   (container->frozen || view->gate_open == (view->health == HEALTH_HEALTHY) ||
 			!sim_listens(sim, container));
 }
@@ -236,12 +237,11 @@ void sim_tick(struct sim *sim, int64_t ms)
 void sim_forget(struct sim *sim)
 {
 	sim->pull_attempts = 0;
-	sim->pull_retry_at = 0;
-	sim->pull_final = sim->refused = false;
+	sim->refused = 0;
 	sim->changed = true;
 	for (size_t index = 0; index < sim->container_high; index++) {
 		sim->containers[index].view.probe = PROBE_UNKNOWN;
-		sim->containers[index].failing_since_ms = 0;
+		sim->containers[index].failing_since_ms = sim->containers[index].unlisted_since_ms = 0;
 	}
 }
 

@@ -57,6 +57,11 @@ static void containers_fill(struct sim *sim, struct hc_arena *arena, struct serv
 			continue;
 		*view = container->view;
 		view->listed = !sim->traefik_away && container->listed;
+		if (view->listed || sim->traefik_away || !view->gate_open)
+			container->unlisted_since_ms = 0;
+		else if (!container->unlisted_since_ms)
+			container->unlisted_since_ms = sim->boot_ms;
+		view->unlisted_since_ms = container->unlisted_since_ms;
 		if (container->mark_started_ms != view->started_wall_ms)
 			view->term_sent_boot_ms = view->kill_sent_boot_ms = 0;
 		world->container_count++;
@@ -102,11 +107,12 @@ static void images_fill(struct sim *sim, struct hc_arena *arena, struct service_
 		.id = hc_arena_printf(arena, "sha256:%d", app),
 		.reserved_label = app == APP_LABELS ? "traefik.enable" : NULL,
 		.uncovered_volume = app == APP_VOLUME ? "/var/lib/data" : NULL,
-		.error = sim->pull_attempts ? "the registry does not answer" : "",
-		.error_final = sim->pull_final,
-		.retry_at = {.boot_id = sim->boot_id, .at_ms = sim->pull_retry_at},
-		.pull_attempts = sim->pull_attempts,
 	};
+	if (sim->pull_attempts && hc_streq(sim->pull_image, newest->image_written)) {
+		world->image.error = "the registry does not answer";
+		world->image.error_final = app == APP_ABSENT;
+		world->image.retry_at = (struct moment){.boot_id = sim->boot_id, .at_ms = sim->pull_retry_at};
+	}
 }
 
 static bool address_in_use(const struct sim *sim, int number)
@@ -124,7 +130,7 @@ static bool address_in_use(const struct sim *sim, int number)
 static void addresses_fill(struct sim *sim, struct hc_arena *arena, struct service_world *world)
 {
 	world->free_addresses = hc_arena_alloc_array(arena, 256, sizeof(char *));
-	for (int number = 2; number < 255; number++) {
+	for (int number = 2; number < 255 && world->free_address_count < 12; number++) {
 		int64_t freed = sim->address_freed[number];
 
 		if (address_in_use(sim, number) || (freed && sim->boot_ms < freed + SIM_ADDRESS_COOL_MS))
@@ -186,7 +192,7 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 		world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS, sizeof(struct refusal_view));
 		for (int ordinal = 0; ordinal < spec->replicas; ordinal++)
 			world->refusals[world->refusal_count++] = (struct refusal_view){
-				.container = name_container(arena, "shop", sim->revision_max, ordinal, "namespace-uid"),
+				.folder = name_container(arena, "shop", sim->refused, ordinal, "namespace-uid"),
 				.message = "range of CPUs is from 0.01 to 2.00"};
 	}
 	for (size_t index = 0; index < world->container_count; index++)

@@ -117,8 +117,8 @@ void sim_settle(struct sim *sim)
 	int64_t waited = 0;
 
 	while (!sim->gone && !sim->broken[0] && waited < SETTLE_MAX_MS) {
-		sim_run(sim, 1000);
-		waited += 1000;
+		sim_run(sim, 5000);
+		waited += 5000;
 		if (quiet(sim))
 			break;
 	}

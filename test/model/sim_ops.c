@@ -1,0 +1,119 @@
+/* See sim_ops.h. */
+#include "sim_ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct sim_container *pick(struct sim *sim, int number)
+{
+	for (size_t index = 0; index < sim->container_high; index++) {
+		if (sim->containers[index].exists && number-- == 0)
+			return &sim->containers[index];
+	}
+	return NULL;
+}
+
+static void relabel(struct sim *sim, struct sim_container *container)
+{
+	struct container_view *view = &container->view;
+	struct label *labels = hc_arena_alloc_array(sim->arena, view->label_count, sizeof(struct label));
+
+	memcpy(labels, view->labels, view->label_count * sizeof(struct label));
+	labels[0].value = "changed";
+	view->labels = labels;
+}
+
+static void by_hand(struct sim *sim, const struct step *step)
+{
+	struct sim_container *container = pick(sim, step->argument);
+
+	sim->changed = true;
+	if (!container)
+		return;
+	switch (step->op) {
+	case OP_KILL:
+		sim_kill(sim, container, 137, true);
+		break;
+	case OP_CRASH:
+		sim_kill(sim, container, 1, false);
+		break;
+	case OP_REMOVE:
+		sim_kill(sim, container, 137, true);
+		container->exists = container->listed = false;
+		break;
+	case OP_PAUSE:
+		if (container->view.state == CONTAINER_RUNNING)
+			container->view.state = CONTAINER_PAUSED;
+		break;
+	case OP_DETACH:
+		container->view.network_attached = false;
+		container->view.address = "";
+		break;
+	case OP_RENAME:
+		container->view.name = hc_arena_printf(sim->arena, "mine%d", ++sim->next_id);
+		break;
+	case OP_LIMITS:
+		container->view.memory_bytes = 1 << 20;
+		break;
+	case OP_RELABEL:
+		relabel(sim, container);
+		break;
+	case OP_POLICY:
+		container->view.restarts_alone = false;
+		break;
+	case OP_HANG:
+	case OP_UNHANG:
+		container->hung = step->op == OP_HANG;
+		break;
+	default:
+		abort();
+	}
+}
+
+void sim_op(struct sim *sim, const struct step *step)
+{
+	sim->changed = true;
+	switch (step->op) {
+	case OP_APP:
+		sim->spec.app = (enum sim_app)step->argument;
+		break;
+	case OP_NONCE:
+		sim->spec.nonce = step->argument;
+		break;
+	case OP_REPLICAS:
+		sim->spec.replicas = step->argument;
+		break;
+	case OP_SUSPEND:
+	case OP_RESUME:
+		sim->spec.suspend = step->op == OP_SUSPEND;
+		break;
+	case OP_DELETE:
+		sim->deleting = true;
+		break;
+	case OP_EXPOSE:
+		sim->spec.expose = (enum exposure)step->argument;
+		break;
+	case OP_VOLUME:
+		sim->spec.volume = step->argument;
+		break;
+	case OP_TRAEFIK:
+		sim->traefik_away = !step->argument;
+		sim->traefik_refresh_at = sim->boot_ms; /* it lists the containers when it comes */
+		break;
+	case OP_REGISTRY:
+		sim->registry_away = !step->argument;
+		break;
+	case OP_MISS:
+		sim->traefik_misses_next = true;
+		break;
+	case OP_REBOOT:
+		sim_reboot(sim);
+		break;
+	case OP_FREEZE:
+		for (size_t index = 0; index < sim->container_high; index++)
+			sim->containers[index].frozen = true;
+		break;
+	default:
+		by_hand(sim, step);
+	}
+}

@@ -1,0 +1,44 @@
+/* What happens to the simulated world from outside: intents of users, hands, machines and networks. */
+#ifndef SIM_OPS_H
+#define SIM_OPS_H
+
+#include "sim.h"
+
+enum op {
+	OP_END,
+	OP_APP, /* argument: enum sim_app */
+	OP_NONCE,
+	OP_REPLICAS, /* argument */
+	OP_SUSPEND,
+	OP_RESUME,
+	OP_DELETE,
+	OP_SETTLE,
+	OP_RUN,   /* argument: ms */
+	OP_KILL,  /* container number, by hand */
+	OP_CRASH, /* the application dies by itself */
+	OP_REMOVE,
+	OP_PAUSE,
+	OP_DETACH,
+	OP_RENAME,
+	OP_LIMITS,
+	OP_RELABEL,
+	OP_POLICY,
+	OP_HANG,
+	OP_UNHANG,
+	OP_FREEZE, /* all: the engine lost its health monitors */
+	OP_REBOOT,
+	OP_TRAEFIK,  /* argument: 0 away, 1 back */
+	OP_MISS,     /* Traefik misses the next change */
+	OP_REGISTRY, /* argument: 0 away, 1 back */
+	OP_EXPOSE,
+	OP_VOLUME,
+};
+
+struct step {
+	enum op op;
+	int argument;
+};
+
+void sim_op(struct sim *sim, const struct step *step);
+
+#endif
