@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 
-from harness import Scenario, eventually, main, service
+from harness import TOP, Scenario, eventually, main, service
 
 
 class CommandLine(Scenario):
@@ -80,6 +80,10 @@ class CommandLine(Scenario):
         self.platform.command("delete", "cli", "--wait")
         self.assertIsNone(self.platform.service("cli"))
         self.assertEqual(self.platform.containers("cli"), [])
+
+    def test_9_every_example_manifest_is_taken(self):
+        _, out, _ = self.platform.command("apply", "-f", os.path.join(TOP, "manifests"), "--dry-run")
+        self.assertIn("Service/hello created", out)
 
     def test_9_without_a_platform_it_says_how_to_start_one(self):
         with tempfile.TemporaryDirectory() as folder:
