@@ -39,6 +39,11 @@
 /* Controller. */
 #define HC_LIMIT_WORKQUEUE_KEYS 100000
 #define HC_LIMIT_PLAN_ACTIONS 512
+#define HC_LIMIT_SLOW_KEYS 1024                  /* keys that wait for an image pull; more back off */
+#define HC_LIMIT_PUBLIC_ANSWER_BYTES (64U * 1024) /* read of an application's page: only its status matters */
+#define HC_LIMIT_LOG_STREAMS 64                  /* containers whose log is read for somebody: a thread each */
+#define HC_LIMIT_LOG_LINE_BYTES (64U * 1024)     /* a longer line is cut in pieces before it gets its prefix */
+#define HC_LIMIT_LOG_BACKLOG_BYTES (1024U * 1024) /* a reader further behind holds up its own source */
 #define HC_LIMIT_EVENT_MESSAGE_BYTES 1024
 #define HC_LIMIT_LOG_TAIL_BYTES (256U * 1024) /* kept of a container when it is removed (design 9) */
 
