@@ -31,9 +31,9 @@ enum probe_reported {
  * container. */
 struct probe_memory {
 	uint32_t magic;
-	int32_t reported; /* enum probe_reported */
-	int32_t resident; /* process id while one is resident, 0 once it has reported */
-	int32_t unused;
+	int32_t reported;    /* enum probe_reported */
+	int32_t resident;    /* process id while one is resident, 0 once it has reported */
+	int32_t repeats;     /* how often the last report was repeated without need */
 	int64_t reported_ms; /* since boot */
 };
 
@@ -55,6 +55,13 @@ bool probe_uncertain(const struct probe_memory *memory, bool lock_was_busy, int6
 /* Once open, the application is not asked any more: liveness is the controller's (design 7.3). */
 bool probe_must_ask(const struct probe_memory *memory, bool gate_open);
 enum probe_step probe_decide(const struct probe_memory *memory, const struct probe_view *view);
+/* How long this run stays when nothing changes. A pause in the 100 ms between two runs makes Docker say
+ * unhealthy, and no run sees it; so "healthy" is repeated after 2 s, then 16, 128, 1024 s, and then each
+ * resident_ms. */
+int64_t probe_stay_ms(const struct probe_memory *memory, int64_t resident_ms);
+/* Notes a report; the memory is then what the next run finds. */
+void probe_note(struct probe_memory *memory, enum probe_step step, const struct probe_view *view,
+				int64_t now_ms);
 
 /* --- probe_answer.c
  * ------------------------------------------------------------------------------------------- */

@@ -162,24 +162,22 @@ static int64_t next_look_ms(const struct watch *watch, bool asking, int64_t aski
 	return pause_ms > 0 ? pause_ms : 0;
 }
 
-static int report(struct watch *watch, enum probe_step step, bool gate, const char *why)
+static int report(struct watch *watch, enum probe_step step, const struct probe_view *view, const char *why)
 {
-	watch->memory.reported = step == PROBE_SAY_OPEN ? PROBE_REPORTED_OPEN : PROBE_REPORTED_SHUT;
-	watch->memory.resident = 0;
-	watch->memory.reported_ms = probe_now_ms();
+	probe_note(&watch->memory, step, view, probe_now_ms());
 	if (watch->memory_fd >= 0)
 		(void)save_memory(watch); /* pages are there since begin(); if not, the next run is uncertain */
 	if (step == PROBE_SAY_OPEN)
 		probe_say(STDOUT_FILENO, "published");
 	else
-		probe_say(STDOUT_FILENO, gate ? why : "gate shut");
+		probe_say(STDOUT_FILENO, view->gate_open ? why : "gate shut");
 	return step == PROBE_SAY_OPEN ? 0 : 1;
 }
 
 static int loop(struct watch *watch, int64_t resident_ms, const struct probe_target *target,
 				const sigset_t *signals)
 {
-	int64_t end_ms = watch->begin_ms + resident_ms;
+	int64_t end_ms = watch->begin_ms + probe_stay_ms(&watch->memory, resident_ms);
 	int64_t asking_since_ms = watch->begin_ms;
 	bool was_asking = false;
 
@@ -199,7 +197,7 @@ static int loop(struct watch *watch, int64_t resident_ms, const struct probe_tar
 		view.time_over = probe_now_ms() >= end_ms;
 		step = probe_decide(&watch->memory, &view);
 		if (step != PROBE_STAY)
-			return report(watch, step, view.gate_open, why);
+			return report(watch, step, &view, why);
 		wait_change(signals, next_look_ms(watch, asking, asking_since_ms, end_ms));
 	}
 }

@@ -31,6 +31,7 @@ enum hc_class docker_error_class(long status, const char *message)
 		{"networks have same bridge name", HC_CONFLICT}, /* 500, network create */
 		{"is not connected to", HC_NOT_FOUND},           /* 403 and 500, disconnect */
 		{"conflict", HC_CONFLICT},
+		{"invalid subnet", HC_INVALID}, /* 500, network create */
 	};
 	enum hc_class class;
 

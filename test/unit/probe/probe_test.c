@@ -111,6 +111,51 @@ static void test_memory(void **state)
 	assert_true(probe_uncertain(&memory, false, 0));
 }
 
+static void test_stay(void **state)
+{
+	static const struct {
+		enum probe_reported reported;
+		int32_t repeats;
+		int64_t stay_ms;
+	} rows[] = {
+		{NOTHING, 0, 3000000}, {SHUT, 0, 3000000}, {OPEN, 0, 2000},    {OPEN, 1, 16000},
+		{OPEN, 2, 128000},     {OPEN, 3, 1024000}, {OPEN, 4, 3000000}, {OPEN, 8, 3000000},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+		struct probe_memory memory = {.reported = (int32_t)rows[index].reported,
+									  .repeats = rows[index].repeats};
+
+		assert_int_equal(probe_stay_ms(&memory, 3000000), rows[index].stay_ms);
+		assert_int_equal(probe_stay_ms(&memory, 1000), 1000);
+	}
+}
+
+static void test_note(void **state)
+{
+	struct probe_memory memory = {.magic = PROBE_MEMORY_MAGIC, .resident = 9};
+	struct probe_view certain = {.gate_open = true};
+	struct probe_view uncertain = {.gate_open = true, .uncertain = true};
+
+	(void)state;
+	probe_note(&memory, PROBE_SAY_OPEN, &certain, 77);
+	assert_int_equal(memory.reported, OPEN);
+	assert_int_equal(memory.resident, 0);
+	assert_int_equal(memory.reported_ms, 77);
+	assert_int_equal(memory.repeats, 0);
+	for (int32_t repeat = 1; repeat <= 20; repeat++) {
+		probe_note(&memory, PROBE_SAY_OPEN, &certain, 77);
+		assert_int_equal(memory.repeats, repeat < 8 ? repeat : 8);
+	}
+	probe_note(&memory, PROBE_SAY_OPEN, &uncertain, 78); /* what Docker knew is not known */
+	assert_int_equal(memory.repeats, 0);
+	probe_note(&memory, PROBE_SAY_OPEN, &certain, 78);
+	probe_note(&memory, PROBE_SAY_SHUT, &certain, 79);
+	assert_int_equal(memory.reported, SHUT);
+	assert_int_equal(memory.repeats, 0);
+}
+
 static void test_judge(void **state)
 {
 	enum { MORE = PROBE_ANSWER_MORE, YES = PROBE_ANSWER_YES, NO = PROBE_ANSWER_NO };
@@ -162,10 +207,8 @@ static void test_judge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decide),
-		cmocka_unit_test(test_uncertain),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_decide), cmocka_unit_test(test_uncertain), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_stay),   cmocka_unit_test(test_note),      cmocka_unit_test(test_judge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
