@@ -276,6 +276,9 @@ static void starting(const struct rollout *rollout, struct plan *plan)
 			return;
 		}
 	} else {
+		/* The old one isn't stopped before Traefik has forgotten it. */
+		if (attempt_traefik_away(rollout, plan))
+			return;
 		replicas = (struct attempt_replicas){0};
 	}
 	if (rollout_elapsed(rollout->world, &attempt->started) >= deadline_ms)

@@ -162,6 +162,15 @@ static struct action *fix(struct plan *plan, enum action_kind kind, const struct
 	return action;
 }
 
+static bool name_is_taken(const struct service_world *world, const char *name)
+{
+	for (size_t index = 0; index < world->container_count; index++) {
+		if (strcmp(world->containers[index].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* C-46: one cure a pass: the next pass sees what is left. */
 static void heal_in_place(const struct rollout *rollout, const struct deployment_view *deployment,
 						  const struct container_view *container, struct plan *plan)
@@ -175,6 +184,8 @@ static void heal_in_place(const struct rollout *rollout, const struct deployment
 	if (!differs || !in_place)
 		return;
 	if (strcmp(container->name, wanted->name) != 0) {
+		if (name_is_taken(rollout->world, wanted->name))
+			return; /* Docker would refuse; whoever has it is on its way out */
 		fix(plan, ACTION_CONTAINER_RENAME, container, differs)->new_name = wanted->name;
 	} else if (!container->network_attached || (rollout_running(container) && container->address[0] &&
 												!hc_streq(container->address, wanted->address))) {
@@ -211,6 +222,7 @@ static void heal_gate(const struct rollout *rollout, const struct container_view
 	const struct service_world *world = rollout->world;
 	enum exposure expose = rollout->serving->template.expose;
 	int64_t revive_at = container->gate_changed_boot_ms + ROLLOUT_REVIVE_EVERY_MS;
+	int64_t up_ms = world->wall_ms - container->started_wall_ms;
 
 	if (!container->gate_open) {
 		/* Policy first: a crash between the two must not leave a published one that nobody restarts. */
@@ -228,8 +240,10 @@ static void heal_gate(const struct rollout *rollout, const struct container_view
 		fix(plan, ACTION_GATE_CLOSE, container, "it stopped answering");
 		plan_event(plan, true, "Unready", "%s stopped answering and gets no requests until it does: %s",
 				   container->name, container->probe_message ? container->probe_message : "");
-	} else if (container->probe == PROBE_READY && container->health != HEALTH_HEALTHY &&
-			   world->wall_ms - container->started_wall_ms >= ROLLOUT_REVIVE_EVERY_MS) {
+	} else if (rollout_answers(world, container, expose) && container->health != HEALTH_HEALTHY) {
+		/* C-33; a fresh start is given time for its first health check. */
+		if (up_ms < ROLLOUT_REVIVE_EVERY_MS)
+			revive_at = world->boot_ms + ROLLOUT_REVIVE_EVERY_MS - (up_ms > 0 ? up_ms : 0);
 		if (world->boot_ms >= revive_at)
 			fix(plan, ACTION_CONTAINER_REVIVE, container,
 				"it answers, and the engine does not call it healthy");

@@ -38,14 +38,16 @@ static void nudge(const struct rollout *rollout, struct plan *plan)
 			return;
 		if (container->gate_changed_boot_ms > newest)
 			newest = container->gate_changed_boot_ms;
-		if (!candidate && !container->listed)
+		if (!container->listed && (!candidate || container->health != HEALTH_HEALTHY))
 			candidate = container;
 	}
 	if (world->boot_ms < newest + ROLLOUT_NUDGE_AFTER_MS) {
 		plan_wake_at(plan, newest + ROLLOUT_NUDGE_AFTER_MS);
 	} else if (candidate) {
-		struct action *action = plan_add(plan, ACTION_GATE_CLOSE, candidate->name,
-										 "Traefik doesn't list it: nudge it with an event");
+		bool frozen = candidate->health !=
+					  HEALTH_HEALTHY; /* it answers, so its health monitor hangs (C-33) */
+		struct action *action = plan_add(plan, frozen ? ACTION_CONTAINER_REVIVE : ACTION_GATE_CLOSE,
+										 candidate->name, "Traefik doesn't list it: nudge it with an event");
 
 		action->id = candidate->id;
 		action->folder = candidate->folder;
@@ -67,7 +69,11 @@ static void not_routed(const struct rollout *rollout, const struct attempt_repli
 {
 	const struct service_world *world = rollout->world;
 
-	if (replicas->listed < rollout->replicas)
+	if (replicas->unanswered && replicas->open < rollout->replicas)
+		attempt_fail(rollout, plan, "Unstable", "%s stopped answering before it was published: %s",
+					 replicas->unanswered->name,
+					 replicas->unanswered->probe_message ? replicas->unanswered->probe_message : "");
+	else if (replicas->listed < rollout->replicas)
 		attempt_fail(rollout, plan, "NotRouted",
 					 "Traefik lists %d of %d replicas after %d s: another router may claim the same host, "
 					 "see Traefik's "
@@ -81,7 +87,7 @@ static void not_routed(const struct rollout *rollout, const struct attempt_repli
 }
 
 /* C-15: Traefik away is nobody's failure: the timer of this stage begins again when it is back. */
-static bool traefik_away(const struct rollout *rollout, struct plan *plan)
+bool attempt_traefik_away(const struct rollout *rollout, struct plan *plan)
 {
 	const struct deployment_view *attempt = rollout->attempt;
 	bool said = hc_streq(attempt->reason, "TraefikAway");
@@ -99,7 +105,7 @@ static bool traefik_away(const struct rollout *rollout, struct plan *plan)
 	if (!said)
 		return false;
 	next = rollout_status(rollout, attempt, plan, false, "Traefik answers again");
-	next->stage_since = rollout_now(rollout->world);
+	next->stage_since = next->started = rollout_now(rollout->world);
 	next->reason = next->message = "";
 	return true;
 }
@@ -113,7 +119,7 @@ static void publishing(const struct rollout *rollout, const struct attempt_repli
 	bool public = attempt->template.expose == EXPOSE_PUBLIC;
 	bool all_open = replicas->open == rollout->replicas;
 
-	if (public && traefik_away(rollout, plan))
+	if (public && attempt_traefik_away(rollout, plan))
 		return;
 	if (all_open && (!public || (replicas->listed == rollout->replicas && world->public_answers))) {
 		published(rollout, plan);

@@ -93,6 +93,15 @@ static void put_away(const struct withdrawal *withdrawal, const struct container
 	add(plan, ACTION_FOLDER_REMOVE, container, cause)->target = container->folder;
 }
 
+static int64_t last_step_ms(const struct container_view *container)
+{
+	int64_t last = container->gate_changed_boot_ms;
+
+	if (container->term_sent_boot_ms > last)
+		last = container->term_sent_boot_ms;
+	return container->kill_sent_boot_ms > last ? container->kill_sent_boot_ms : last;
+}
+
 void withdraw_container(const struct withdrawal *withdrawal, const struct container_view *container,
 						enum container_role role, const char *parked_name, const char *cause,
 						struct plan *plan)
@@ -121,8 +130,9 @@ void withdraw_container(const struct withdrawal *withdrawal, const struct contai
 			plan_wake_at(plan, drained);
 		else
 			stop(withdrawal, container, cause, plan);
-	} else if (container->listed) {
-		/* Its address must not be given away while Traefik still sends visitors there. */
+	} else if (container->listed && now < last_step_ms(container) + ROLLOUT_UNLISTED_MS) {
+		/* Its address must not be given away while Traefik still sends visitors there; later the cool-down of
+		 * addresses stands for it, and whoever gets the address makes the event that Traefik missed. */
 		plan_wake_at(plan, rollout_poll_at(now, container->gate_changed_boot_ms));
 	} else {
 		put_away(withdrawal, container, role, parked_name, cause, plan);

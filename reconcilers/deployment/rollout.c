@@ -201,7 +201,7 @@ static void roles_serving(struct rollout *rollout)
 		if (!hc_streq(container->deployment_uid, serving->uid))
 			continue;
 		if (container->ordinal >= rollout->replicas && missing > 0 && !rollout->recreate &&
-			(rollout_published(world, container) || drifted) && !made_anew(rollout, serving, container)) {
+			(rollout_published(world, container) || (drifted && !made_anew(rollout, serving, container)))) {
 			roles[index] = rollout_published(world, container) ? ROLE_KEPT : ROLE_WANTED;
 			missing--;
 			drifted -= drifted > 0;

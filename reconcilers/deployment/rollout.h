@@ -117,6 +117,8 @@ void attempt_replicas(const struct rollout *rollout, const struct deployment_vie
 					  struct attempt_replicas *ret_replicas);
 void attempt_fail(const struct rollout *rollout, struct plan *plan, const char *reason, const char *message,
 				  ...) HC_PRINTF(4, 5);
+/* Keeps the stage while Traefik doesn't answer; true when the pass is over with that. */
+bool attempt_traefik_away(const struct rollout *rollout, struct plan *plan);
 /* FAILED for what attempt_replicas found dead or refused; false when there is nothing like that. */
 bool attempt_fail_replicas(const struct rollout *rollout, const struct attempt_replicas *replicas,
 						   struct plan *plan);

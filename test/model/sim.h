@@ -96,8 +96,8 @@ struct sim {
 	int64_t pull_retry_at; /* memory of the controller, of pull_image */
 	const char *pull_image;
 	int pull_attempts;
-	int64_t refused; /* memory of the controller: revision that the engine refused to make */
-	int foreign_touched;
+	int64_t refused;       /* memory of the controller: revision that the engine refused to make */
+	bool application_hung; /* at some time: a good image may have failed for it */
 	int64_t address_freed[256];
 	int next_id;
 

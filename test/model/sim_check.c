@@ -51,9 +51,9 @@ static void check_close(struct sim *sim, struct sim_container *container)
 	if (!is_on(sim) || sim->spec.volume || container->volume || !container->listed || sim->traefik_away ||
 		!container->public)
 		return;
-	if (own && own->row.phase == DEPLOYMENT_FAILED)
+	if (own && (own->row.phase == DEPLOYMENT_FAILED || own->row.stage == STAGE_PUBLISHING))
 		return;
-	if (!sim_listens(sim, container)) {
+	if (container->view.probe == PROBE_UNREADY || !sim_listens(sim, container)) {
 		if (!remaining && container->view.state == CONTAINER_RUNNING &&
 			container->view.ordinal < sim->spec.replicas && own && own == current)
 			sim_break(sim, "INV-7", "the last published replica %s was withdrawn for failing its check",
@@ -74,7 +74,9 @@ static void check_stop(struct sim *sim, const struct sim_container *container, c
 {
 	bool alive = container->view.state == CONTAINER_RUNNING || container->view.state == CONTAINER_PAUSED;
 
-	if (container->listed && (alive || !sim->traefik_away))
+	/* Of a dead one the address only matters, and that cools down. */
+	if (container->listed &&
+		(alive || (!sim->traefik_away && sim->boot_ms < container->view.gate_changed_boot_ms + 5000)))
 		sim_break(sim, "INV-4", "%s %s while Traefik lists it", action_kind_text(action->kind),
 				  container->view.name);
 }
@@ -217,7 +219,8 @@ void sim_check_settled(struct sim *sim)
 	if (sim_app_is_good(sim->spec.app) &&
 		(!current || current->row.phase != DEPLOYMENT_SUCCESS || current->spec.app != sim->spec.app ||
 		 current->spec.nonce != sim->spec.nonce) &&
-		strcmp(newest->row.reason, "Exited") != 0 && strcmp(newest->row.reason, "Unstable") != 0)
+		!sim->application_hung && strcmp(newest->row.reason, "Exited") != 0 &&
+		strcmp(newest->row.reason, "Unstable") != 0)
 		sim_break(sim, "INV-11", "a good image is not current; newest %s is %s/%s", newest->row.name,
 				  deployment_phase_text(newest->row.phase), newest->row.reason);
 	if (!current || current->row.phase == DEPLOYMENT_SUCCESS)

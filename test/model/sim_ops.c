@@ -64,6 +64,7 @@ static void by_hand(struct sim *sim, const struct step *step)
 	case OP_HANG:
 	case OP_UNHANG:
 		container->hung = step->op == OP_HANG;
+		sim->application_hung = true;
 		break;
 	default:
 		abort();

@@ -99,7 +99,8 @@ void sim_run(struct sim *sim, int64_t duration_ms)
 	}
 }
 
-static bool quiet(struct sim *sim)
+/* Nothing to do, and nothing to wait for. */
+static bool quiet(struct sim *sim, bool tell)
 {
 	HC_AUTO(hc_arena) arena = hc_arena_new();
 	struct service_world world;
@@ -109,6 +110,10 @@ static bool quiet(struct sim *sim)
 	plan_init(&plan, arena);
 	service_decide(&world, &plan);
 	deployment_decide(&world, &plan);
+	if (tell) {
+		hc_text_append(&sim->trace, "--- what is left\n");
+		plan_print(&plan, sim->boot_ms, &sim->trace);
+	}
 	return plan_is_empty(&plan) && (!plan.wake_at_boot_ms || plan.wake_at_boot_ms > sim->boot_ms + 3600000);
 }
 
@@ -119,7 +124,7 @@ void sim_settle(struct sim *sim)
 	while (!sim->gone && !sim->broken[0] && waited < SETTLE_MAX_MS) {
 		sim_run(sim, 5000);
 		waited += 5000;
-		if (quiet(sim))
+		if (sim_calm(sim) && quiet(sim, false))
 			break;
 	}
 	if (!sim->broken[0] && waited >= SETTLE_MAX_MS) {
@@ -128,6 +133,7 @@ void sim_settle(struct sim *sim)
 			if (sim->containers[index].exists && !sim_app_is_good(sim->containers[index].app))
 				return;
 		}
+		(void)quiet(sim, true);
 		sim_break(sim, "INV-11", "no rest after half an hour");
 	}
 	if (!sim->broken[0])
