@@ -12,6 +12,8 @@
 #define HC_LIMIT_WATCHES 512 /* open watch and log streams per API process */
 #define HC_LIMIT_WATCH_BACKLOG_EVENTS                                                                        \
 	4096 /* a watcher further behind is cut; it resumes by resourceVersion */
+#define HC_LIMIT_WATCH_BACKLOG_BYTES (64U * 1024 * 1024) /* the same, also counting its first list */
+#define HC_LIMIT_LOG_PENDING_BYTES (256U * 1024) /* of a log stream: its source is paused until the peer has taken it */
 
 /* Documents. Depth and nodes count alias expansion, so that an alias bomb costs nothing. */
 #define HC_LIMIT_DOCUMENT_DEPTH 100
