@@ -239,8 +239,7 @@ int store_script(struct store *store, const char *sql, struct hc_error *err)
 	return run(store, &(struct statement){.sql = sql, .count = -1}, &result, err);
 }
 
-/* --- transactions
- * --------------------------------------------------------------------------------------------- */
+/* --- transactions ------------------------------------------------------------------------------ */
 
 int store_begin(struct store *store, struct hc_error *err)
 {
@@ -316,8 +315,7 @@ int store_end(struct store *store, int outcome, struct hc_error *err)
 	return store_commit(store, err);
 }
 
-/* --- cells
- * ---------------------------------------------------------------------------------------------------- */
+/* --- cells ------------------------------------------------------------------------------------- */
 
 const char *store_cell(struct hc_arena *arena, const struct pg_result *result, int row, int column)
 {

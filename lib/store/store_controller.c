@@ -5,8 +5,7 @@
 #include "base/limits.h"
 #include <string.h>
 
-/* --- reads
- * ---------------------------------------------------------------------------------------------------- */
+/* --- reads ------------------------------------------------------------------------------------- */
 
 int store_service_get(struct store *store, struct hc_arena *arena, const char *uid,
 					  struct store_service *ret_service, struct hc_error *err)
@@ -110,8 +109,7 @@ int store_installation(struct store *store, struct hc_arena *arena, const char *
 	return 0;
 }
 
-/* --- leadership
- * ----------------------------------------------------------------------------------------------- */
+/* --- leadership -------------------------------------------------------------------------------- */
 
 /* Under the write lock: a guarded write of the former leader is either committed before, or sees the new
  * epoch. */
@@ -171,8 +169,7 @@ int store_ping(struct store *store, struct hc_error *err)
 	return 0;
 }
 
-/* --- writes of a Service and a Namespace
- * ----------------------------------------------------------------------- */
+/* --- writes of a Service and a Namespace ------------------------------------------------------- */
 
 static int service_status(struct store *store, const char *uid, const char *status_json, struct hc_error *err)
 {
@@ -259,8 +256,7 @@ int store_namespace_finalize(struct store *store, int64_t epoch, const char *uid
 	return 0;
 }
 
-/* --- compaction
- * ------------------------------------------------------------------------------------------------ */
+/* --- compaction -------------------------------------------------------------------------------- */
 
 /* The log keeps a continuous end: everything up to `cut` goes, and the clock says from where one can
  * continue. */

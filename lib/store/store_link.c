@@ -83,8 +83,7 @@ void store_link_confirm(struct store_link *link)
 	link->backoff_ms = BACKOFF_FIRST_MS;
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------------------------------ */
+/* --- connecting -------------------------------------------------------------------------------- */
 
 static bool start(struct store_link *link)
 {
@@ -160,8 +159,7 @@ bool store_link_flush(struct store_link *link)
 	return true;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------- */
 
 int store_link_init(struct store_link *link, const char *url, const char *application, struct hc_error *err)
 {

@@ -106,8 +106,7 @@ int store_count(struct store *store, enum store_kind kind, const char *namespace
 	return 0;
 }
 
-/* --- writes
- * ---------------------------------------------------------------------------------------------------- */
+/* --- writes ------------------------------------------------------------------------------------ */
 
 static int require_transaction(const struct store *store, struct hc_error *err)
 {

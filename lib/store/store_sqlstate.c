@@ -18,7 +18,8 @@ static const struct rule rules[] = {
 	{"25P03", HC_TRANSIENT}, /* idle in a transaction for too long: the server ended the session */
 	{"25P04", HC_TRANSIENT}, {"25006", HC_TRANSIENT}, /* read only: a standby that will be promoted, or a disk
 														 that is full */
-	{"28", HC_DENIED},                                /* role or password */
+	{"26000", HC_TRANSIENT}, /* no such prepared statement: the one that should have made it failed */
+	{"28", HC_DENIED},       /* role or password */
 	{"3D", HC_TRANSIENT},    /* no such database: who sets the platform up makes it in a moment */
 	{"40", HC_TRANSIENT},    /* deadlock, serialization */
 	{"42501", HC_DENIED},    /* a right is missing */

@@ -16,6 +16,15 @@
 
 #define VALUES_MAX 7
 
+/* Statements that are asked all the time are prepared on each connection, by their first question (planning
+ * costs several times what running does). Lists are not: their plan depends on which filters are set. */
+#define STATEMENT_NONE (-1)
+#define STATEMENT_GET 0 /* + kind */
+#define STATEMENT_CHANGES STORE_KIND_COUNT
+#define STATEMENT_TOKEN (STORE_KIND_COUNT + 1)
+#define STATEMENT_VERSION (STORE_KIND_COUNT + 2)
+#define STATEMENT_COUNT (STORE_KIND_COUNT + 3)
+
 enum answer_kind { ANSWER_SESSION, ANSWER_OBJECT, ANSWER_ROWS, ANSWER_TOKEN };
 
 struct question {
@@ -27,7 +36,9 @@ struct question {
 	struct pg_result *result; /* until its synchronisation point comes */
 	int64_t asked_at_ms;
 	int value_count;
-	int limit; /* of rows; one more is asked for, to know whether there are more */
+	int statement; /* STATEMENT_… */
+	bool prepares; /* its first result is that of preparing the statement */
+	int limit;     /* of rows; one more is asked for, to know whether there are more */
 	enum store_kind object_kind;
 	enum answer_kind kind;
 	bool refused; /* one too many: answered in its turn, never sent */
@@ -39,8 +50,9 @@ struct store_stream {
 	struct question **last;
 	struct question *unsent; /* the first one that is not in the pipeline */
 	size_t count;
-	bool ready;          /* the session's settings were made */
-	bool session_failed; /* they could not be made */
+	bool prepared[STATEMENT_COUNT]; /* on this connection, or under way */
+	bool ready;                     /* the session's settings were made */
+	bool session_failed;            /* they could not be made */
 };
 
 static void question_free(struct question *question)
@@ -59,6 +71,7 @@ static struct question *question_new(enum answer_kind kind, store_answered *answ
 	struct question *question = hc_xalloc(sizeof *question);
 
 	question->kind = kind;
+	question->statement = STATEMENT_NONE;
 	question->answered = answered;
 	question->payload = payload;
 	question->asked_at_ms = hc_clock_boot_ms();
@@ -70,8 +83,7 @@ static void question_value(struct question *question, const char *value)
 	question->values[question->value_count++] = hc_xstrdup(value);
 }
 
-/* --- answers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- answers ----------------------------------------------------------------------------------- */
 
 static void answer_error(const struct question *question, const struct hc_error *error)
 {
@@ -205,8 +217,7 @@ static void answer(struct store_stream *stream, const struct question *question)
 	}
 }
 
-/* --- the queue
- * -------------------------------------------------------------------------------------------------- */
+/* --- the queue --------------------------------------------------------------------------------- */
 
 static struct question *take_first(struct store_stream *stream)
 {
@@ -230,6 +241,7 @@ static void lose(struct store_stream *stream, const char *reason)
 	lost = stream->link.lost;
 	stream->ready = false;
 	stream->session_failed = false;
+	memset(stream->prepared, 0, sizeof stream->prepared);
 	stream->first = NULL;
 	stream->last = &stream->first;
 	stream->unsent = NULL;
@@ -243,13 +255,28 @@ static void lose(struct store_stream *stream, const char *reason)
 	}
 }
 
-static bool send_one(struct store_stream *stream, const struct question *question)
+static bool send_statement(struct store_stream *stream, struct question *question)
 {
 	PGconn *connection = stream->link.connection;
+	const char *const *values = (const char *const *)question->values;
+	struct store_number name;
 
-	return PQsendQueryParams(connection, question->sql, question->value_count, NULL,
-							 (const char *const *)question->values, NULL, NULL, 0) == 1 &&
-		   PQpipelineSync(connection) == 1;
+	if (question->statement == STATEMENT_NONE)
+		return PQsendQueryParams(connection, question->sql, question->value_count, NULL, values, NULL, NULL,
+								 0) == 1;
+	name = store_number(question->statement);
+	if (!stream->prepared[question->statement]) {
+		if (PQsendPrepare(connection, name.text, question->sql, question->value_count, NULL) != 1)
+			return false;
+		stream->prepared[question->statement] = true;
+		question->prepares = true;
+	}
+	return PQsendQueryPrepared(connection, name.text, question->value_count, values, NULL, NULL, 0) == 1;
+}
+
+static bool send_one(struct store_stream *stream, struct question *question)
+{
+	return send_statement(stream, question) && PQpipelineSync(stream->link.connection) == 1;
 }
 
 /* Sends what waits. false: the connection is broken. */
@@ -295,6 +322,21 @@ static void open_session(struct store_stream *stream)
 		lose(stream, NULL);
 }
 
+/* A question that prepares has two results; after an error the rest is only "aborted". What could not be
+ * prepared (no such table yet) is prepared again by the next question; those that were sent meanwhile fail
+ * with SQLSTATE 26000. */
+static void keep_result(struct store_stream *stream, struct question *question, struct pg_result *result)
+{
+	if (question->result && PQresultStatus(question->result) == PGRES_FATAL_ERROR) {
+		PQclear(result);
+		return;
+	}
+	if (question->prepares && !question->result && PQresultStatus(result) == PGRES_FATAL_ERROR)
+		stream->prepared[question->statement] = false;
+	PQclear(question->result);
+	question->result = result;
+}
+
 static void answer_first(struct store_stream *stream)
 {
 	struct question *question = take_first(stream);
@@ -324,8 +366,7 @@ static void take_results(struct store_stream *stream)
 			PQclear(result);
 			answer_first(stream);
 		} else if (result) {
-			PQclear(stream->first->result);
-			stream->first->result = result;
+			keep_result(stream, stream->first, result);
 		}
 	}
 }
@@ -356,17 +397,17 @@ void store_stream_process(struct store_stream *stream)
 	broken = PQconsumeInput(stream->link.connection) != 1;
 
 	take_results(stream);
-	broken |= stream->session_failed;
-	if (!broken && PQstatus(stream->link.connection) == CONNECTION_OK)
+	if (!broken && !stream->session_failed && PQstatus(stream->link.connection) == CONNECTION_OK)
 		broken = !send_unsent(stream);
-	if (broken || PQstatus(stream->link.connection) != CONNECTION_OK)
+	if (stream->session_failed)
+		lose(stream, "the settings of the session were refused");
+	else if (broken || PQstatus(stream->link.connection) != CONNECTION_OK)
 		lose(stream, NULL);
 	else if (answer_overdue(stream))
 		lose(stream, "no answer in time");
 }
 
-/* --- questions
- * --------------------------------------------------------------------------------------------------- */
+/* --- questions --------------------------------------------------------------------------------- */
 
 void store_stream_get(struct store_stream *stream, enum store_kind kind, const char *namespace_name,
 					  const char *name, store_answered *answered, void *payload)
@@ -378,6 +419,7 @@ void store_stream_get(struct store_stream *stream, enum store_kind kind, const c
 	struct question *question = question_new(ANSWER_OBJECT, answered, payload);
 
 	question->object_kind = kind;
+	question->statement = STATEMENT_GET + (int)kind;
 	question->sql = hc_xprintf(sql, store_kinds[kind].table);
 	question_value(question, namespace_name);
 	question_value(question, name);
@@ -426,6 +468,7 @@ void store_stream_changes(struct store_stream *stream, int64_t after, int limit,
 
 	question->sql = hc_xstrdup(sql);
 	question->limit = limit > 0 ? limit : HC_LIMIT_LIST_PAGE;
+	question->statement = STATEMENT_CHANGES;
 	question_value(question, store_number(after).text);
 	question_value(question, store_number((int64_t)question->limit + 1).text);
 	append(stream, question);
@@ -441,6 +484,7 @@ void store_stream_token(struct store_stream *stream, const char *hash, store_ans
 	struct question *question = question_new(ANSWER_TOKEN, answered, payload);
 
 	question->sql = hc_xstrdup(sql);
+	question->statement = STATEMENT_TOKEN;
 	question_value(question, hash);
 	append(stream, question);
 }
@@ -452,13 +496,12 @@ void store_stream_version(struct store_stream *stream, store_answered *answered,
 		" FROM resource_clock";
 	struct question *question = question_new(ANSWER_ROWS, answered, payload);
 
+	question->statement = STATEMENT_VERSION;
 	question->sql = hc_xstrdup(sql);
 	append(stream, question);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int store_stream_open(const char *url, const char *application, struct store_stream **ret_stream,
 					  struct hc_error *err)

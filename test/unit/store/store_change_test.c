@@ -49,8 +49,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- writers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- writers ----------------------------------------------------------------------------------- */
 
 /* Rows are touched in different orders by different writers, which would deadlock without the lock. */
 static int write_round(struct store *store, struct hc_arena *arena, char *const uids[2], int writer,
@@ -99,8 +98,7 @@ static void *writer_run(void *payload)
 	return NULL;
 }
 
-/* --- the reader
- * ------------------------------------------------------------------------------------------------- */
+/* --- the reader -------------------------------------------------------------------------------- */
 
 struct reader {
 	struct store_stream *stream;
@@ -216,8 +214,7 @@ static void test_concurrent_writers(void **state)
 	store_listener_close(listener);
 }
 
-/* --- a list and the changes after it
- * ----------------------------------------------------------------------------- */
+/* --- a list and the changes after it ----------------------------------------------------------- */
 
 struct mirror {
 	struct store_stream *stream;

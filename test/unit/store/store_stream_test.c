@@ -55,8 +55,7 @@ static struct store_object insert(enum store_kind kind, const char *namespace_na
 	return object;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------ */
 
 /* An answer as one line: "names of rows | more | class of the error", with its numbers beside. */
 struct seen {
@@ -154,8 +153,23 @@ static struct seen token(const char *hash)
 	return seen;
 }
 
-/* --- tests
- * -------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------- */
+
+/* An API that starts before the database was migrated: every question fails, and works as soon as it was. */
+static void test_before_migration(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	postgres_run(&server, "ALTER TABLE resource_clock RENAME TO hidden");
+	seen = version();
+	assert_int_equal(seen.class, HC_TRANSIENT);
+	assert_contains(seen.text, "resource_clock");
+	seen = version();
+	assert_int_equal(seen.class, HC_TRANSIENT);
+	postgres_run(&server, "ALTER TABLE hidden RENAME TO resource_clock");
+	assert_int_equal(version().class, HC_OK);
+}
 
 static void test_get(void **state)
 {
@@ -420,6 +434,7 @@ static void test_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_before_migration),
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_failed_question),
