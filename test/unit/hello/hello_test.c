@@ -1,0 +1,184 @@
+/* Tables for requests, bodies and answers of the sample application. */
+#include "../cmocka_all.h"
+
+#include "hello.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void test_request(void **state)
+{
+	static const struct {
+		const char *data;
+		long length; /* -2: all of it */
+		const char *path;
+		const char *query;
+		uint64_t body;
+		bool chunked;
+		bool keep_alive;
+	} rows[] = {
+		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", -2, "/", "", 0, false, true},
+		{"GET /a?b=c HTTP/1.0\r\n\r\n", -2, "/a", "b=c", 0, false, false},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", -2, "/", "", 0, false, true},
+		{"POST / HTTP/1.1\r\nCONTENT-LENGTH:  12 \r\nConnection: close\r\n\r\n", -2, "/", "", 12, false,
+		 false},
+		{"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", -2, "/", "", 0, true, true},
+		{"GET / HTTP/1.1\r\nHost: a\r\n", 0, "", "", 0, false, false},
+		{"", 0, "", "", 0, false, false},
+		{"GET / HTTP/2.0\r\n\r\n", -1, "", "", 0, false, false},
+		{"GET HTTP/1.1\r\n\r\n", -1, "", "", 0, false, false},
+		{"GET x HTTP/1.1\r\n\r\n", -1, "", "", 0, false, false},
+		{"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", -1, "", "", 0, false, false},
+		{"POST / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n", -1, "", "", 0, false, false},
+		{"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", -1, "", "", 0, false, false},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+		struct hello_request request;
+		long expected = rows[index].length == -2 ? (long)strlen(rows[index].data) : rows[index].length;
+
+		if (hello_request_parse(rows[index].data, strlen(rows[index].data), &request) != expected)
+			fail_msg("%s", rows[index].data);
+		if (expected <= 0)
+			continue;
+		assert_string_equal(request.path, rows[index].path);
+		assert_string_equal(request.query, rows[index].query);
+		assert_int_equal(request.body_length, rows[index].body);
+		assert_int_equal(request.chunked, rows[index].chunked);
+		assert_int_equal(request.keep_alive, rows[index].keep_alive);
+	}
+}
+
+static void test_query(void **state)
+{
+	struct hello_request request = {.query = "xms=1&ms=20&name=a%2Fb+c&bad=%z&empty="};
+	char value[8];
+
+	(void)state;
+	assert_true(hello_query(&request, "ms", value, sizeof value));
+	assert_string_equal(value, "20");
+	assert_true(hello_query(&request, "name", value, sizeof value));
+	assert_string_equal(value, "a/b c");
+	assert_true(hello_query(&request, "bad", value, sizeof value));
+	assert_string_equal(value, "%z");
+	assert_true(hello_query(&request, "empty", value, sizeof value));
+	assert_string_equal(value, "");
+	assert_false(hello_query(&request, "absent", value, sizeof value));
+	assert_false(hello_query(&request, "name", value, 5)); /* too long for its room */
+}
+
+static void test_body(void **state)
+{
+	static const struct {
+		const char *data;
+		uint64_t length;
+		bool chunked;
+		long taken; /* -1: broken */
+		uint64_t total;
+		bool done;
+	} rows[] = {
+		{"abcdef", 3, false, 3, 3, true},
+		{"ab", 3, false, 2, 2, false},
+		{"", 0, false, 0, 0, true},
+		{"3\r\nabc\r\n0\r\n\r\nNEXT", 0, true, 13, 3, true},
+		{"A;x=y\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n", 0, true, 36, 10, true},
+		{"3\r\nab", 0, true, 5, 2, false},
+		{"x\r\n", 0, true, -1, 0, false},
+		{"\r\n", 0, true, -1, 0, false},
+		{"fffffffff\r\n", 0, true, -1, 0, false},
+		{"1\r\naX", 0, true, -1, 0, false},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+		struct hello_request request = {.body_length = rows[index].length, .chunked = rows[index].chunked};
+		size_t length = strlen(rows[index].data);
+		struct hello_body body;
+
+		hello_body_begin(&body, &request);
+		if (hello_body_feed(&body, rows[index].data, length) != rows[index].taken)
+			fail_msg("row %zu", index);
+		if (rows[index].taken < 0)
+			continue;
+		assert_int_equal(body.total, rows[index].total);
+		assert_int_equal(body.done, rows[index].done);
+		hello_body_begin(&body, &request); /* one by one gives the same */
+		for (long at = 0; at < rows[index].taken; at++)
+			assert_int_equal(hello_body_feed(&body, rows[index].data + at, 1), 1);
+		assert_int_equal(body.total, rows[index].total);
+		assert_int_equal(body.done, rows[index].done);
+	}
+}
+
+static void test_answer(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *path;
+		const char *query;
+		bool error500;
+		const char *begins;
+		const char *holds;
+	} rows[] = {
+		{"GET", "/", "", false, "HTTP/1.1 200 OK\r\n", "<code>1&lt;2</code>"},
+		{"GET", "/", "", false, "HTTP/1.1 200 OK\r\n", "Content-Type: text/html"},
+		{"GET", "/version", "", false, "HTTP/1.1 200 OK\r\n", "\r\n\r\n1<2"},
+		{"GET", "/healthz", "", false, "HTTP/1.1 200 OK\r\n", "Content-Length: 3\r\n"},
+		{"GET", "/echo", "", false, "HTTP/1.1 200 OK\r\n", "\r\n\r\n77\n"},
+		{"GET", "/status", "code=503", false, "HTTP/1.1 503 Service Unavailable\r\n", "status 503"},
+		{"GET", "/status", "code=204", false, "HTTP/1.1 204 No Content\r\n", "Connection: close\r\n\r\n"},
+		{"GET", "/status", "code=9", false, "HTTP/1.1 400 ", "status 400"},
+		{"GET", "/env", "name=HELLO_TEST", false, "HTTP/1.1 200 OK\r\n", "\r\n\r\nseen"},
+		{"GET", "/env", "name=HELLO_ABSENT", false, "HTTP/1.1 404 ", "not found"},
+		{"GET", "/nothing", "", false, "HTTP/1.1 404 ", "not found"},
+		{"GET", "/healthz", "", true, "HTTP/1.1 500 ", "error500"},
+	};
+	struct hello_settings settings = {.version = "1<2", .revision = "7", .host = "here"};
+	char answer[HELLO_ANSWER_BYTES + 1];
+
+	(void)state;
+	assert_int_equal(setenv("HELLO_TEST", "seen", 1), 0);
+	for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+		struct hello_request request = {0};
+		size_t length;
+
+		(void)strncpy(request.method, rows[index].method, sizeof request.method - 1);
+		(void)strncpy(request.path, rows[index].path, sizeof request.path - 1);
+		(void)strncpy(request.query, rows[index].query, sizeof request.query - 1);
+		settings.error500 = rows[index].error500;
+		length = hello_answer(&settings, &request, 77, false, answer);
+		assert_true(length <= HELLO_ANSWER_BYTES);
+		answer[length] = '\0';
+		if (strncmp(answer, rows[index].begins, strlen(rows[index].begins)) != 0 ||
+			!strstr(answer, rows[index].holds))
+			fail_msg("row %zu: %s", index, answer);
+	}
+}
+
+/* The longest values that the environment may bring still fit. */
+static void test_answer_fits(void **state)
+{
+	static char version[20000];
+	struct hello_settings settings = {.version = version, .revision = version, .host = version};
+	struct hello_request request = {.method = "GET", .path = "/"};
+	static char answer[HELLO_ANSWER_BYTES];
+
+	(void)state;
+	memset(version, '<', sizeof version - 1);
+	assert_true(hello_answer(&settings, &request, 0, true, answer) <= sizeof answer);
+	request = (struct hello_request){.method = "GET", .path = "/version"};
+	assert_int_equal(hello_answer(&settings, &request, 0, true, answer) <= sizeof answer, 1);
+	request = (struct hello_request){.method = "HEAD", .path = "/version"};
+	assert_true(hello_answer(&settings, &request, 0, true, answer) < 512);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request), cmocka_unit_test(test_query),       cmocka_unit_test(test_body),
+		cmocka_unit_test(test_answer),  cmocka_unit_test(test_answer_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
