@@ -222,7 +222,8 @@ int events_start(const struct events_options *options, struct events **ret_event
 void events_follow(struct events *events, bool leads)
 {
 	(void)pthread_mutex_lock(&events->mutex);
-	events->halt = !leads || events->joined;
+	__atomic_store_n(&events->halt, !leads || events->joined,
+					 __ATOMIC_SEQ_CST); /* docker_events() reads it */
 	(void)pthread_mutex_unlock(&events->mutex);
 	waker_wake(events->waker, WAKE);
 }
@@ -233,7 +234,7 @@ void events_join(struct events *events)
 		return;
 	(void)pthread_mutex_lock(&events->mutex);
 	events->joined = true;
-	events->halt = 1;
+	__atomic_store_n(&events->halt, 1, __ATOMIC_SEQ_CST);
 	(void)pthread_mutex_unlock(&events->mutex);
 	(void)pthread_join(events->thread, NULL);
 	docker_close(events->docker);

@@ -118,8 +118,7 @@ static int learn_installation(struct leader *leader, struct hc_error *err)
 	const char *known = atomic_load(&leader->installation);
 	const char *id;
 
-	if (!leader->store &&
-		store_open(leader->options.database, "helvetia-controller leader", &leader->store, err))
+	if (!leader->store && store_open(leader->options.database, "helvetia-controller", &leader->store, err))
 		return -1;
 	if (store_installation(leader->store, arena, &id, err))
 		return -1;
@@ -240,19 +239,22 @@ static void record_distrust(struct leader *leader, const char *text)
 	hc_log(HC_LOG_WARN, "event not recorded", "error", err.text, NULL);
 }
 
-/* Compares the database with leader.json, and says so loudly when it is behind. */
-static int judge_database(struct leader *leader, int64_t epoch, struct hc_error *err)
+/* Takes the epoch. Compares the database with leader.json, and says so loudly when it is behind. */
+static int judge_database(struct leader *leader, struct hc_error *err)
 {
-	struct leader_state now = {.epoch = epoch};
+	struct leader_state now = {0};
 	struct leader_state seen;
-	char text[256];
+	char text[1024];
 	bool trusted;
 
-	if (ask_version(leader, &now.resource_version, err) || leader_state_read(leader->state_path, &seen, err))
+	/* The epoch comes last: what can fail is tried first, so that trouble doesn't use up epochs. */
+	if (ask_version(leader, &now.resource_version, err) ||
+		leader_state_read(leader->state_path, &seen, err) ||
+		store_epoch_take(leader->store, leader->holder, &now.epoch, err))
 		return -1;
 	(void)snprintf(now.installation, sizeof now.installation, "%s", leader_installation(leader));
 	trusted = leader_state_continues(&seen, &now);
-	atomic_store(&leader->epoch, epoch);
+	atomic_store(&leader->epoch, now.epoch);
 	atomic_store(&leader->trusted, trusted);
 	leader->written = seen;
 	if (trusted) {
@@ -262,8 +264,8 @@ static int judge_database(struct leader *leader, int64_t epoch, struct hc_error 
 	(void)snprintf(text, sizeof text,
 				   "The database is older than what this controller has seen (epoch %" PRId64
 				   " after %" PRId64 ", resourceVersion %" PRId64 " after %" PRId64
-				   "): nothing is destroyed until `helvetia resume`.",
-				   now.epoch, seen.epoch, now.resource_version, seen.resource_version);
+				   "): nothing is destroyed until a person accepts it by removing %s.",
+				   now.epoch, seen.epoch, now.resource_version, seen.resource_version, leader->state_path);
 	hc_log(HC_LOG_ERROR, text, NULL);
 	record_distrust(leader, text);
 	return 0;
@@ -302,7 +304,6 @@ static void give_up_locks(struct leader *leader)
 static int try_to_lead(struct leader *leader, bool *ret_leads, struct hc_error *err)
 {
 	int64_t sent_ms;
-	int64_t epoch;
 	bool held = false;
 
 	*ret_leads = false;
@@ -314,7 +315,7 @@ static int try_to_lead(struct leader *leader, bool *ret_leads, struct hc_error *
 		return -1;
 	if (!held)
 		return 0;
-	if (store_epoch_take(leader->store, leader->holder, &epoch, err) || judge_database(leader, epoch, err))
+	if (judge_database(leader, err))
 		return -1;
 	sent_ms = hc_clock_boot_ms();
 	if (store_ping(leader->store, err))

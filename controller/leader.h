@@ -38,7 +38,7 @@ int64_t leader_epoch(const struct leader *leader);
 /* NULL until the database told it; lives as long as the leader. */
 const char *leader_installation(const struct leader *leader);
 /* False: the database is behind what the state directory has seen, so it is a restored backup. Nothing is
- * destroyed until a person says so by removing STATE/leader.json (what `helvetia resume` is to do). */
+ * destroyed until a person says so by removing STATE/leader.json. */
 bool leader_database_trusted(const struct leader *leader);
 /* The newest resourceVersion that anybody here has seen. */
 void leader_saw_version(struct leader *leader, int64_t resource_version);

@@ -153,7 +153,10 @@ static char *prefix_of(const struct docker_container *container)
 
 static int by_ordinal(const void *left, const void *right)
 {
-	return atoi(label(left, LABEL_ORDINAL)) - atoi(label(right, LABEL_ORDINAL));
+	long first = strtol(label(left, LABEL_ORDINAL), NULL, 10);
+	long second = strtol(label(right, LABEL_ORDINAL), NULL, 10);
+
+	return (first > second) - (first < second);
 }
 
 /* The thread of a further reader; false when there are too many. */
@@ -340,7 +343,7 @@ static void gone(struct http_request *request)
 	struct stream *stream = http_request_payload(request);
 
 	(void)pthread_mutex_lock(&stream->mutex);
-	stream->gone = 1;
+	__atomic_store_n(&stream->gone, 1, __ATOMIC_SEQ_CST); /* docker_container_logs() reads it */
 	(void)pthread_cond_broadcast(&stream->taken);
 	(void)pthread_mutex_unlock(&stream->mutex);
 	(void)uv_async_send(&stream->logs->async);

@@ -48,7 +48,7 @@ static int worker_connect(struct worker *worker, struct hc_error *err)
 {
 	const struct controller_options *controller = worker->pool->options.controller;
 
-	if (!worker->store && store_open(controller->database, "helvetia-controller worker", &worker->store, err))
+	if (!worker->store && store_open(controller->database, "helvetia-controller", &worker->store, err))
 		return -1;
 	if (!worker->docker && docker_open(controller->docker, &worker->docker, err))
 		return -1;

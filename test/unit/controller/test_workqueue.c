@@ -339,7 +339,7 @@ static int model_take(struct model *model)
 			assert_false(model->keys[index].wanted); /* nothing wanted is withheld */
 		return -1;
 	}
-	index = atoi(name + strlen("key/"));
+	index = (int)strtol(name + strlen("key/"), NULL, 10);
 	key = &model->keys[index];
 	assert_false(key->processing); /* never two workers on one key */
 	assert_true(key->wanted ||
@@ -514,7 +514,7 @@ static void *crowd_work(void *payload)
 
 		if (!key)
 			return NULL;
-		index = atoi(key);
+		index = (int)strtol(key, NULL, 10);
 		if (atomic_fetch_add(&crowd->inside[index], 1) != 0)
 			atomic_store(&crowd->two_inside, true);
 		atomic_store(&crowd->seen[index], atomic_load(&crowd->wanted[index]));
