@@ -63,22 +63,29 @@ static void pairs_append(uint32_t base, int prefix, struct hc_text *text)
 	hc_text_append(text, " }\n\t}\n");
 }
 
-static const char chains[] =
-	"\tchain input {\n"
-	"\t\ttype filter hook input priority -10; policy accept;\n"
-	"\t\tiifname != \"hv-*\" accept\n"
-	"\t\tct state established,related accept\n"
-	"\t\tmeta l4proto { icmp, ipv6-icmp } accept\n"
-	"\t\tdrop\n"
-	"\t}\n"
-	"\tchain forward {\n"
-	"\t\ttype filter hook forward priority -10; policy accept;\n"
-	"\t\toifname \"hv-*\" ct state established,related accept\n"
-	"\t\tiifname != \"hv-*\" oifname != \"hv-*\" accept\n"
-	"\t\tiifname \"hv-*\" oifname \"hv-*\" ip saddr . ip daddr @same_network accept\n"
-	"\t\toifname \"hv-*\" drop comment \"from other tenants, and past the proxy\"\n"
-	"\t\tip daddr 169.254.0.0/16 drop\n"
-	"\t}\n";
+/* Bridges of another installation have the same prefix and another pool: in forward only ours is judged. */
+static void chains_append(const char *pool, struct hc_text *text)
+{
+	hc_text_printf(
+		text,
+		"\tchain input {\n"
+		"\t\ttype filter hook input priority -10; policy accept;\n"
+		"\t\tiifname != \"hv-*\" accept\n"
+		"\t\tct state established,related accept\n"
+		"\t\tmeta l4proto { icmp, ipv6-icmp } accept\n"
+		"\t\tdrop\n"
+		"\t}\n"
+		"\tchain forward {\n"
+		"\t\ttype filter hook forward priority -10; policy accept;\n"
+		"\t\tiifname != \"hv-*\" oifname != \"hv-*\" accept\n"
+		"\t\tct state established,related accept\n"
+		"\t\tiifname \"hv-*\" oifname \"hv-*\" ip saddr . ip daddr @same_network accept\n"
+		"\t\toifname \"hv-*\" ip daddr %s drop comment \"from other tenants, and past the proxy\"\n"
+		"\t\toifname \"hv-*\" ip saddr %s drop\n"
+		"\t\tip saddr %s ip daddr 169.254.0.0/16 drop\n"
+		"\t}\n",
+		pool, pool, pool);
+}
 
 int firewall_script(const struct firewall_options *options, struct hc_text *text, struct hc_error *err)
 {
@@ -98,7 +105,7 @@ int firewall_script(const struct firewall_options *options, struct hc_text *text
 				   "add table inet helvetia_%s\ndelete table inet helvetia_%s\ntable inet helvetia_%s {\n",
 				   installation, installation, installation);
 	pairs_append(base, prefix, text);
-	hc_text_append(text, chains);
+	chains_append(options->pool, text);
 	if (options->masquerade)
 		hc_text_printf(text,
 					   "\tchain postrouting {\n"
