@@ -18,7 +18,8 @@ const struct container_spec *deployment_container(const struct service_world *wo
 												  const struct deployment_view *deployment, int ordinal,
 												  const char *address, struct hc_arena *arena);
 /* Name of the Docker volume of a Service's volume. */
-const char *deployment_volume_name(const struct service_world *world, const char *volume, struct hc_arena *arena);
+const char *deployment_volume_name(const struct service_world *world, const char *volume,
+								   struct hc_arena *arena);
 /* What differs between the wanted spec and a container, one phrase, or NULL. *ret_in_place says whether an
  * update, rename or network connect cures it; else the container is made anew. */
 const char *deployment_drift(const struct container_spec *wanted, const struct container_view *container,

@@ -42,6 +42,7 @@ struct image_view {
 	bool error_final;             /* repeating can't help (no such image) */
 	struct moment retry_at;       /* next try of a pull */
 	int pull_attempts;
+	bool health_check; /* it has a HEALTHCHECK of its own, which ours replaces */
 };
 
 /* What Traefik's own API says of one revision. */
@@ -54,7 +55,7 @@ struct route_view {
  * the controller's process only: after a restart it is simply tried once more. */
 struct refusal_view {
 	const char *folder;  /* of the container: it has the revision in its name */
-	const char *message;   /* the engine's own words */
+	const char *message; /* the engine's own words */
 };
 
 struct service_view {

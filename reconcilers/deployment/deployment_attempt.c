@@ -134,7 +134,8 @@ static void wait_for_image(const struct rollout *rollout, struct plan *plan)
 		}
 	}
 	plan_add(plan, ACTION_IMAGE_PULL, attempt->image_written,
-			 "revision %" PRId64 " needs it, and it is not here", attempt->revision);
+			 "revision %" PRId64 " needs it, and it is not here", attempt->revision)
+		->id = attempt->uid;
 }
 
 /* C-6: what runs is the same image with the same settings; only the way it is written differs. */
@@ -212,6 +213,11 @@ static void queued(const struct rollout *rollout, struct plan *plan)
 	next->stage_since = next->started = rollout_now(rollout->world);
 	next->image_id = image->id;
 	next->reason = next->message = "";
+	if (image->health_check)
+		plan_event(plan, true, "HealthCheckReplaced",
+				   "Image %s has a HEALTHCHECK, which is not run: readiness is asked on the port, see "
+				   "spec.healthCheck",
+				   rollout->attempt->image_written);
 }
 
 /* --- C-7 … C-12: Starting

@@ -88,7 +88,8 @@ static bool image_is_gone(const struct rollout *rollout, struct plan *plan)
 		plan_wake_at(plan, image->retry_at.at_ms);
 	else if (rollout->serving->image_written && !image->error_final)
 		plan_add(plan, ACTION_IMAGE_PULL, rollout->serving->image_written,
-				 "the image of revision %" PRId64 " is gone from the engine", rollout->serving->revision);
+				 "the image of revision %" PRId64 " is gone from the engine", rollout->serving->revision)
+			->id = rollout->serving->uid;
 	return true;
 }
 

@@ -165,6 +165,13 @@ static bool made_anew(const struct rollout *rollout, const struct deployment_vie
 	return deployment_drift(wanted, container, rollout->arena, &in_place) && !in_place;
 }
 
+/* Visitors are sent there, whether it answers or not. */
+static bool reached(const struct container_view *container)
+{
+	return rollout_ready(container) ||
+		   (rollout_running(container) && container->gate_open && container->listed);
+}
+
 /* C-20 … C-24: which containers of the serving Deployment stay. What is surplus stands in for wanted replicas
  * that are not published, so that scaling down or making a drifted one anew never leaves fewer than before
  * (INV-3). */
@@ -189,7 +196,7 @@ static void roles_serving(struct rollout *rollout)
 																					   : ROLE_UNWANTED;
 		if (roles[index] == ROLE_WANTED && made_anew(rollout, serving, container)) {
 			drifted++;
-			roles[index] = is_published && !rollout->recreate ? ROLE_KEPT : ROLE_UNWANTED;
+			roles[index] = reached(container) && !rollout->recreate ? ROLE_KEPT : ROLE_UNWANTED;
 		} else if (roles[index] == ROLE_WANTED) {
 			good += is_published;
 		}
@@ -206,9 +213,9 @@ static void roles_serving(struct rollout *rollout)
 			missing--;
 			drifted -= drifted > 0;
 		} else if (container->ordinal < rollout->replicas && roles[index] == ROLE_KEPT &&
-				   published > rollout->replicas) {
+				   published - rollout_published(world, container) >= rollout->replicas) {
 			roles[index] = ROLE_UNWANTED;
-			published--;
+			published -= rollout_published(world, container);
 		}
 	}
 	if (drifted && !rollout->recreate)

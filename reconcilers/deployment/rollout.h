@@ -12,7 +12,7 @@
 #define ROLLOUT_GATE_SETTLE_MS 1000   /* a nudged gate opens again after this at the latest */
 #define ROLLOUT_FROZEN_AFTER_MS 3000  /* gate shut, and still "healthy": the health monitor hangs */
 #define ROLLOUT_REVIVE_EVERY_MS 30000 /* gate open, application answers, and not "healthy" */
-#define ROLLOUT_UNLISTED_MS 5000        /* published, healthy, and not in Traefik's list: it missed a change */
+#define ROLLOUT_UNLISTED_MS 5000      /* published, healthy, and not in Traefik's list: it missed a change */
 #define ROLLOUT_KILL_EVERY_MS 10000   /* a process that survives SIGKILL is waiting for a disk */
 #define ROLLOUT_PLAIN_UP_MS 10000     /* a process without a port is ready when it is up this long */
 #define ROLLOUT_STABLE_MS 60000       /* up this long: the back-off of restarts begins anew */
