@@ -360,6 +360,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 		return hc_wrap(err, "listen %s", options->listen);
 	}
 	fd = -1; /* libmicrohttpd's now */
+	server->options.listen = server->options.tls_certificate = server->options.tls_key = NULL; /* not kept */
 	server->unix_path = hc_xstrdup(path);
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	uv_poll_init(server->loop, &server->poll, info->epoll_fd);

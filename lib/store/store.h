@@ -126,6 +126,9 @@ struct store_token {
 int store_token_find(struct store *store, struct hc_arena *arena, const char *hash,
 					 struct store_token *ret_token, struct hc_error *err) HC_MUST_CHECK;
 
+/* Whether there is a token of this role. */
+int store_token_exists(struct store *store, const char *role, bool *ret_exists, struct hc_error *err) HC_MUST_CHECK;
+
 /* --- the controller's reads -------------------------------------------------------------------- */
 
 struct store_service {

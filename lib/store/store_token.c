@@ -22,3 +22,14 @@ int store_token_find(struct store *store, struct hc_arena *arena, const char *ha
 	};
 	return 0;
 }
+
+int store_token_exists(struct store *store, const char *role, bool *ret_exists, struct hc_error *err)
+{
+	static const char sql[] = "SELECT EXISTS (SELECT FROM tokens WHERE role::text = $1)";
+	HC_AUTO(pg_result) result = NULL;
+
+	if (store_query(store, sql, 1, &role, &result, err) < 0)
+		return hc_wrap(err, "look for a token of role %s", role);
+	*ret_exists = store_cell_bool(result, 0, 0);
+	return 0;
+}

@@ -1,0 +1,178 @@
+/* helvetia-api: the process. Makes the loop and everything on it, and takes it down in order:
+ *
+ *   signal → the server stops (streams end, answers are sent) → database reads end → hub and signals close →
+ * the loop is empty
+ */
+#include "api_watch.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "options.h"
+#include "schema/schema.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_GRACE_MS 5000
+#define PEM_BYTES_MAX (256 * 1024)
+
+struct process {
+	struct api api;
+	uv_signal_t terminated;
+	uv_signal_t interrupted;
+};
+
+static void stream_ready(uv_poll_t *poll, int status, int events)
+{
+	struct api *api = poll->data;
+
+	(void)status;
+	(void)events;
+	store_stream_process(api->stream);
+}
+
+static void listener_ready(uv_poll_t *poll, int status, int events)
+{
+	struct api *api = poll->data;
+
+	(void)status;
+	(void)events;
+	store_listener_process(api->listener);
+}
+
+static void notified(void *payload)
+{
+	struct api *api = payload;
+
+	api_hub_hint(api->hub);
+}
+
+static void server_stopped(void *payload)
+{
+	struct process *process = payload;
+	struct api *api = &process->api;
+
+	uv_close((uv_handle_t *)&api->stream_poll, NULL);
+	uv_close((uv_handle_t *)&api->listener_poll, NULL);
+	store_listener_close(hc_take(&api->listener));
+	store_stream_close(hc_take(&api->stream)); /* open questions are answered, so their calls end */
+	free(api->retry.data);                     /* a start that waits */
+	uv_close((uv_handle_t *)&api->retry, NULL);
+	api_hub_close(api->hub);
+	uv_close((uv_handle_t *)&process->terminated, NULL);
+	uv_close((uv_handle_t *)&process->interrupted, NULL);
+}
+
+static void signaled(uv_signal_t *handle, int number)
+{
+	struct process *process = handle->data;
+
+	if (process->api.stopping)
+		return;
+	hc_log(HC_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
+	process->api.stopping = true;
+	http_server_stop(process->api.server, STOP_GRACE_MS, server_stopped, process);
+}
+
+static int open_database(struct api *api, struct hc_error *err)
+{
+	if (store_stream_open(api->options.database_url, "helvetia-api", &api->stream, err) ||
+		store_listener_open(api->options.database_url, "helvetia-api", notified, api, &api->listener, err))
+		return hc_wrap(err, "--database");
+	uv_poll_init(&api->loop, &api->stream_poll, store_stream_fd(api->stream));
+	uv_poll_init(&api->loop, &api->listener_poll, store_listener_fd(api->listener));
+	api->stream_poll.data = api->listener_poll.data = api;
+	uv_poll_start(&api->stream_poll, UV_READABLE, stream_ready);
+	uv_poll_start(&api->listener_poll, UV_READABLE, listener_ready);
+	return 0;
+}
+
+static int open_server(struct api *api, struct hc_error *err)
+{
+	HC_AUTO_FREE certificate = NULL;
+	HC_AUTO_FREE key = NULL;
+	size_t length = 0;
+
+	if (hc_file_read(api->options.certificate_file, PEM_BYTES_MAX, &certificate, &length, err) ||
+		hc_file_read(api->options.key_file, PEM_BYTES_MAX, &key, &length, err))
+		return hc_wrap(err, "TLS");
+	struct http_server_options options = {.loop = &api->loop,
+										  .listen = api->options.listen,
+										  .tls_certificate = certificate,
+										  .tls_key = key,
+										  .handler = api_handle,
+										  .payload = api,
+										  .refusal = api_status_refusal};
+	int result = http_server_start(&options, &api->server, err);
+	explicit_bzero(key, strlen(key));
+	if (result)
+		return -1;
+	HC_AUTO_FREE port = hc_xprintf("%d", http_server_port(api->server));
+	hc_log(HC_LOG_INFO, "listening", "address", api->options.listen, "port", port, NULL);
+	return 0;
+}
+
+static void open_signals(struct process *process)
+{
+	uv_signal_init(&process->api.loop, &process->terminated);
+	uv_signal_init(&process->api.loop, &process->interrupted);
+	process->terminated.data = process->interrupted.data = process;
+	uv_signal_start(&process->terminated, signaled, SIGTERM);
+	uv_signal_start(&process->interrupted, signaled, SIGINT);
+}
+
+static int start(struct process *process, struct hc_error *err)
+{
+	struct api *api = &process->api;
+
+	if (schema_load(err))
+		return -1;
+	uv_loop_init(&api->loop);
+	uv_mutex_init(&api->stores_lock);
+	api->arena = hc_arena_new();
+	api->auth = api_auth_new();
+	api->hub = api_hub_new(api);
+	uv_timer_init(&api->loop, &api->retry);
+	/* The server last: with it comes the first request. */
+	return open_database(api, err) || open_server(api, err);
+}
+
+static void finish(struct process *process)
+{
+	struct api *api = &process->api;
+
+	api_stores_close(api);
+	api_auth_free(api->auth);
+	uv_mutex_destroy(&api->stores_lock);
+	hc_arena_free(api->arena);
+	schema_unload();
+	free(api->options.repository_prefixes);
+}
+
+int main(int argc, char **argv)
+{
+	static struct process process; /* handles must not move */
+	struct hc_error err = {0};
+
+	hc_log_init("helvetia-api");
+	int parsed = api_options_parse(argc, argv, &process.api.options);
+	if (parsed) {
+		free(process.api.options.repository_prefixes);
+		return parsed > 0 ? 0 : 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (start(&process, &err)) {
+		hc_log(HC_LOG_ERROR, "can't start", "error", err.text, NULL);
+		return 1;
+	}
+	open_signals(&process);
+	api_bootstrap(&process.api);
+	uv_run(&process.api.loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&process.api.loop))
+		hc_log(HC_LOG_ERROR, "the loop was left with open handles", NULL);
+	finish(&process);
+	hc_log(HC_LOG_INFO, "stopped", NULL);
+	return 0;
+}
