@@ -105,6 +105,18 @@ static int code_of(const struct apply *apply)
 	return broken ? 422 : unknown ? 400 : conflict ? 409 : 404;
 }
 
+/* By document; those of one stay in the order in which they were found. */
+static void sort_problems(struct apply *apply)
+{
+	for (size_t index = 1; index < apply->problem_count; index++) {
+		struct problem problem = apply->problems[index];
+		size_t at = index;
+		for (; at > 0 && apply->problems[at - 1].cause.document > problem.cause.document; at--)
+			apply->problems[at] = apply->problems[at - 1];
+		apply->problems[at] = problem;
+	}
+}
+
 static void answer_problems(struct apply *apply)
 {
 	struct hc_arena *arena = apply->call->arena;
@@ -112,6 +124,7 @@ static void answer_problems(struct apply *apply)
 	struct api_cause *causes = hc_arena_alloc_array(arena, count, sizeof(*causes));
 	HC_AUTO_TEXT message = {0};
 
+	sort_problems(apply);
 	if (count == 1 && !apply->problems_dropped) {
 		hc_text_append(&message, problem_line(&apply->problems[0], arena));
 	} else {
@@ -147,7 +160,7 @@ static void identify(struct apply *apply, struct item *item)
 	const char *default_namespace = http_query_get(&apply->call->query, "namespace");
 	struct schema_causes causes = {0};
 
-	item->draft.name = name ? name : "";
+	item->draft.name = name ? hc_arena_strdup(apply->call->arena, name) : ""; /* the document changes below */
 	item->draft.namespace_name = "";
 	item->draft.schema = schema_kind_of(value, &causes);
 	add_causes(apply, item, &causes, false);
@@ -171,10 +184,10 @@ static void identify(struct apply *apply, struct item *item)
 										schema_kind_name(item->draft.schema)));
 		return;
 	}
+	if (!given || !*given)
+		given = default_namespace && *default_namespace ? default_namespace : "default";
 	if (item->draft.kind->namespaced)
-		item->draft.namespace_name = given && *given                           ? given
-									 : default_namespace && *default_namespace ? default_namespace
-																			   : "default";
+		item->draft.namespace_name = hc_arena_strdup(apply->call->arena, given);
 }
 
 static void find_twins(struct apply *apply)
@@ -314,7 +327,9 @@ static int store_item(struct apply *apply, struct item *item, struct hc_error *e
 	if (api_draft_store(&apply->writer, &item->draft, err) == 0)
 		return 0;
 	if (err->class == HC_CONFLICT || err->class == HC_INVALID) {
-		add_problem(apply, item, "", "FieldValueInvalid", err->text)->conflict = err->class == HC_CONFLICT;
+		bool conflict = err->class == HC_CONFLICT;
+		add_problem(apply, item, "", conflict ? "FieldValueDuplicate" : "FieldValueInvalid", err->text)
+			->conflict = conflict;
 		return -1;
 	}
 	return hc_wrap(err, "document %d", item->document->index + 1);

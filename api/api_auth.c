@@ -156,8 +156,8 @@ void api_auth_check(struct api_call *call)
 		return;
 	}
 	admit(call, &(struct store_token){.uid = kept->uid,
-									   .name = kept->name,
-									   .role = kept->role,
-									   .namespace_name = kept->namespace_name,
-									   .expires_wall_ms = kept->expires_wall_ms});
+									  .name = kept->name,
+									  .role = kept->role,
+									  .namespace_name = kept->namespace_name,
+									  .expires_wall_ms = kept->expires_wall_ms});
 }

@@ -89,7 +89,8 @@ static void run(uv_work_t *work)
 	HC_AUTO(store) store = NULL;
 
 	bootstrap->err = (struct hc_error){0};
-	bootstrap->failed = store_open(bootstrap->api->options.database_url, "helvetia-api", &store, &bootstrap->err) ||
+	bootstrap->failed = store_open(bootstrap->api->options.database_url, "helvetia-api", &store,
+								   &bootstrap->err) ||
 						prepare(bootstrap, store, &bootstrap->err);
 }
 
