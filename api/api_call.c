@@ -107,12 +107,13 @@ static void answer_text(struct api_call *call, const char *text)
 
 static void answer_version(struct api_call *call)
 {
-	static const char text[] =
-		"{\"major\":\"1\",\"minor\":\"33\",\"gitVersion\":\"" API_RELEASE "\","
-		"\"gitCommit\":\"\",\"gitTreeState\":\"\",\"buildDate\":\"\",\"goVersion\":\"\","
-		"\"compiler\":\"gcc\",\"platform\":\"linux\"}\n";
+	/* The installation is known once the database has answered; `helvetia up` waits for it. */
+	char *text = hc_xprintf("{\"major\":\"1\",\"minor\":\"33\",\"gitVersion\":\"" API_RELEASE "\","
+							"\"gitCommit\":\"\",\"gitTreeState\":\"\",\"buildDate\":\"\",\"goVersion\":\"\","
+							"\"compiler\":\"gcc\",\"platform\":\"linux\",\"installation\":\"%s\"}\n",
+							call->api->installation ? call->api->installation : "");
 
-	api_answer_json(call, 200, hc_xstrdup(text), strlen(text));
+	api_answer_json(call, 200, text, strlen(text));
 	api_reply(call);
 }
 
