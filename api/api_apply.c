@@ -258,7 +258,9 @@ static int check_namespace(struct apply *apply, struct item *item, struct hc_err
 	struct store_object object;
 	const char *name = item->draft.namespace_name;
 
-	if (item->draft.live || !item->draft.kind->namespaced || made_here(apply, name))
+	/* A name that can't be one is told of by the schema. */
+	bool plausible = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+	if (item->draft.live || !item->draft.kind->namespaced || !plausible || made_here(apply, name))
 		return 0;
 	if (store_get(apply->writer.store, apply->call->arena, STORE_NAMESPACE, "", name, &object, err) == 0)
 		return 0;

@@ -133,8 +133,8 @@ static unsigned effect_of(const json_t *live, const json_t *wanted)
 		effect |= runs(wanted) ? START : STOP;
 	else if (!same(live, wanted, "replicas"))
 		effect |= SCALE;
-	/* Nothing is built of a prebuilt image. */
-	if (effect & REBUILD && json_object_get(wanted, "image") && same(live, wanted, "repoUrl"))
+	/* Nothing is built for a prebuilt image. */
+	if (effect & REBUILD && json_object_get(wanted, "image"))
 		effect = (effect & ~(unsigned)REBUILD) | RESTART;
 	/* What is built anew is started anew; what is stopped is not. */
 	if (effect & (REBUILD | STOP | START))

@@ -143,14 +143,14 @@ static void move_cause(struct schema_causes *causes, const struct schema_cause *
 	schema_causes_add(causes, cause->field, cause->reason, "%s", cause->message);
 }
 
-/* What is applied may be a part of an object: what it lacks is judged after merging. */
+/* What is applied to a live object may be a part of one: what it lacks is judged after merging. */
 static void check_applied(const struct api_writer *writer, struct api_draft *draft, json_t *applied)
 {
 	struct schema_causes causes = {0};
 
 	schema_check(draft->schema, applied, policy(writer), &causes, &draft->unknown);
 	for (size_t index = 0; index < causes.count; index++) {
-		bool part = hc_streq(causes.items[index].reason, "FieldValueRequired") &&
+		bool part = draft->live && hc_streq(causes.items[index].reason, "FieldValueRequired") &&
 					!hc_starts_with(causes.items[index].field, "metadata");
 		if (!part || strchr(causes.items[index].field, '['))
 			move_cause(&draft->causes, &causes.items[index]);
