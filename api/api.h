@@ -79,8 +79,7 @@ struct api_call {
 	uv_work_t work;
 };
 
-/* --- answers: filled by any thread, sent by the loop
- * -------------------------------------------------------------- */
+/* --- answers: filled by any thread, sent by the loop --- */
 
 void api_answer_status(struct api_call *call, const struct api_status *status);
 void api_answer_fail(struct api_call *call, int code, const char *format, ...) HC_PRINTF(3, 4);
@@ -94,9 +93,7 @@ void api_reply(struct api_call *call);
 /* Frees the call without a reply: the request was taken over. */
 void api_call_free(struct api_call *call);
 
-/* --- steps
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- steps --- */
 
 void api_handle(struct http_request *request, void *api); /* the http_handler */
 void api_dispatch(struct api_call *call);                 /* authenticated: on to the handler */
@@ -111,8 +108,7 @@ void api_log(struct api_call *call);
 void api_write(struct api_call *call); /* create, update, patch, delete */
 void api_apply(struct api_call *call); /* POST /apply */
 
-/* --- parts with state
- * ------------------------------------------------------------------------------------------------ */
+/* --- parts with state --- */
 
 /* Authenticates, then api_dispatch() or a 401. */
 void api_auth_check(struct api_call *call);

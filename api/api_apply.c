@@ -47,8 +47,7 @@ struct apply {
 	struct problem scratch; /* stands for one that is not told */
 };
 
-/* --- problems
- * ------------------------------------------------------------------------------------------------------- */
+/* --- problems --- */
 
 static struct problem *add_problem(struct apply *apply, struct item *item, const char *field,
 								   const char *reason, const char *message)
@@ -142,8 +141,7 @@ static void answer_problems(struct apply *apply)
 														.cause_count = count});
 }
 
-/* --- documents
- * -------------------------------------------------------------------------------------------------------- */
+/* --- documents --- */
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -238,9 +236,7 @@ static bool forbidden(struct apply *apply)
 	return false;
 }
 
-/* --- objects
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- objects --- */
 
 static bool made_here(const struct apply *apply, const char *namespace_name)
 {
@@ -362,9 +358,7 @@ static int plan_all(struct apply *apply, struct hc_error *err)
 	return 0;
 }
 
-/* --- the answer
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- the answer --- */
 
 /* Our own finalizer is nobody's wish, so it is no difference to tell. */
 static json_t *lines_json(const char *const *lines, size_t count)
@@ -426,9 +420,7 @@ static void answer_result(struct apply *apply)
 	api_answer_json(apply->call, 200, body, strlen(body));
 }
 
-/* --- the job
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- the job --- */
 
 static bool any_change(const struct apply *apply)
 {

@@ -10,8 +10,7 @@
 
 #define API_RELEASE "v1.33.0+helvetia.0.1.0"
 
-/* --- answers ----------------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 void api_answer_json(struct api_call *call, int code, char *body_take, size_t length)
 {
@@ -95,8 +94,7 @@ void api_call_free(struct api_call *call)
 	hc_arena_free(arena); /* the call lies in it */
 }
 
-/* --- system endpoints --------------------------------------------------------------------------------------
- */
+/* --- system endpoints --- */
 
 static void answer_text(struct api_call *call, const char *text)
 {
@@ -139,8 +137,7 @@ static void answer_readyz(struct api_call *call)
 	store_stream_version(call->api->stream, version_known, call);
 }
 
-/* --- the way of a request ----------------------------------------------------------------------------------
- */
+/* --- the way of a request --- */
 
 static void refuse_route(struct api_call *call, int status)
 {

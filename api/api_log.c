@@ -41,8 +41,7 @@ struct api_log {
 	char buffer[READ_BYTES];
 };
 
-/* --- what the database keeps
- * ---------------------------------------------------------------------------------- */
+/* --- what the database keeps --- */
 
 static const char *last_lines(const char *text, size_t length, int64_t lines)
 {
@@ -79,8 +78,7 @@ static void read_kept(struct api_call *call, struct store *store)
 	call->answer.content_type = "text/plain; charset=utf-8";
 }
 
-/* --- the controller
- * -------------------------------------------------------------------------------------------- */
+/* --- the controller --- */
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -288,8 +286,7 @@ void api_log_end_all(struct api *api)
 		end(api->logs, false);
 }
 
-/* --- which Deployment
- * -------------------------------------------------------------------------------------------- */
+/* --- which Deployment --- */
 
 static const char *text_at(const json_t *object, const char *outer, const char *inner)
 {

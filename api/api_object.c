@@ -21,8 +21,7 @@ void api_draft_done(struct api_draft *draft)
 	draft->live = draft->object = NULL;
 }
 
-/* --- the request's way of writing
- * ------------------------------------------------------------------------------- */
+/* --- the request's way of writing --- */
 
 static const char *manager_of(struct api_call *call, const char *default_manager)
 {
@@ -90,8 +89,7 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 	return 0;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading --- */
 
 int api_draft_read(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 {
@@ -109,8 +107,7 @@ int api_draft_read(const struct api_writer *writer, struct api_draft *draft, str
 								 draft->name);
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------------- */
+/* --- checks --- */
 
 static json_t *metadata_of(json_t *object)
 {
@@ -174,8 +171,7 @@ static void check_whole(const struct api_writer *writer, struct api_draft *draft
 							 &draft->causes);
 }
 
-/* --- what the server adds
- * ------------------------------------------------------------------------------------------ */
+/* --- what the server adds --- */
 
 /* Our finalizer stands on every Service and Namespace from the first write until the controller takes it off;
  * nobody else can. */
@@ -278,9 +274,7 @@ static void complete(const struct api_writer *writer, struct api_draft *draft)
 	draft->changed = !draft->live || !schema_equal(draft->live, draft->object);
 }
 
-/* --- drafts
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- drafts --- */
 
 int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, const json_t *applied,
 					struct hc_error *err)
@@ -327,9 +321,7 @@ int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, 
 	return 0;
 }
 
-/* --- the row
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the row --- */
 
 int api_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
 					  struct hc_error *err)

@@ -84,8 +84,7 @@ static void assume_containers(struct service_world *world, int running, struct h
 	}
 }
 
-/* --- the world
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the world --- */
 
 static int read_deployments(const struct api_writer *writer, const char *service_uid,
 							struct service_world *world, struct hc_error *err)
@@ -170,8 +169,7 @@ static int read_world(const struct api_writer *writer, const struct api_draft *d
 	return 0;
 }
 
-/* --- passes
- * -------------------------------------------------------------------------------------------------------- */
+/* --- passes --- */
 
 /* Writes the rows of a plan into the world. false: it does something else too, so what follows can't be
  * known. */

@@ -35,8 +35,7 @@ static void got(const struct store_answer *answer, void *payload)
 	api_reply(call);
 }
 
-/* --- list
- * ----------------------------------------------------------------------------------------------------- */
+/* --- list --- */
 
 struct list {
 	struct api_filter filter;

@@ -54,8 +54,7 @@ struct watcher {
 	bool paused; /* catching up, and the peer is slow */
 };
 
-/* --- life of a watcher
- * -------------------------------------------------------------------------------------- */
+/* --- life of a watcher --- */
 
 static void unref(struct watcher *watcher)
 {
@@ -146,8 +145,7 @@ static void bookmark(struct watcher *watcher, bool initial_end)
 	http_stream_write(watcher->call->request, text.data, text.length);
 }
 
-/* --- catching up
- * -------------------------------------------------------------------------------------------- */
+/* --- catching up --- */
 
 static void caught_up(const struct store_answer *answer, void *payload);
 
@@ -256,8 +254,7 @@ static void listed(const struct store_answer *answer, void *payload)
 	go_on(watcher, false);
 }
 
-/* --- the hub
- * ------------------------------------------------------------------------------------------------ */
+/* --- the hub --- */
 
 static void give_out(struct api_hub *hub, const struct store_row *row)
 {
@@ -431,8 +428,7 @@ void api_hub_close(struct api_hub *hub)
 	uv_close((uv_handle_t *)&hub->poll, poll_closed);
 }
 
-/* --- the request
- * -------------------------------------------------------------------------------------------- */
+/* --- the request --- */
 
 static int parse(struct watcher *watcher, struct hc_error *err)
 {

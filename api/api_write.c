@@ -11,8 +11,7 @@
 
 #define GENERATED_SUFFIX 5
 
-/* --- answers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void answer_object(struct api_call *call, int code, const struct store_object *object)
 {
@@ -121,8 +120,7 @@ static void warn_unknown(struct api_call *call, const struct api_writer *writer,
 		api_answer_warn(call, "the object is currently being deleted");
 }
 
-/* --- transactions
- * -------------------------------------------------------------------------------------------------- */
+/* --- transactions --- */
 
 /* Commits, or forgets a dry run. */
 static int finish(const struct api_writer *writer, struct hc_error *err)
@@ -143,8 +141,7 @@ static int store_draft(struct api_call *call, const struct api_writer *writer, s
 	return 0;
 }
 
-/* --- create
- * -------------------------------------------------------------------------------------------------------- */
+/* --- create --- */
 
 static const char *generated_name(const json_t *metadata, struct hc_arena *arena)
 {
@@ -209,8 +206,7 @@ static void create(struct api_call *call, const struct api_writer *writer, struc
 	}
 }
 
-/* --- update and patch
- * ----------------------------------------------------------------------------------------------- */
+/* --- update and patch --- */
 
 /* A resourceVersion in the body is a precondition. */
 static bool stale(const struct api_draft *draft, const json_t *sent)
@@ -300,9 +296,7 @@ static void apply_patch(struct api_call *call, const struct api_writer *writer, 
 		answer_not_stored(call, writer, draft, &err);
 }
 
-/* --- delete
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- delete --- */
 
 static void answer_deleted(struct api_call *call, const struct store_object *object)
 {
@@ -412,9 +406,7 @@ static void delete (struct api_call *call, struct api_writer *writer, struct api
 	}
 }
 
-/* --- the job
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- the job --- */
 
 static void write_body(struct api_call *call, struct api_writer *writer, struct api_draft *draft)
 {

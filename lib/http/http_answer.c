@@ -12,7 +12,7 @@ static int read_status(struct http_answer *answer, const char *line, struct hc_e
 {
 	if (!hc_starts_with(line, "HTTP/1.") || strlen(line) < 12)
 		return hc_fail(err, HC_INVALID, "not an HTTP answer: \"%.40s\"", line);
-	answer->status = atoi(line + 9);
+	answer->status = (int)strtol(line + 9, NULL, 10);
 	if (answer->status < 100 || answer->status > 599)
 		return hc_fail(err, HC_INVALID, "not an HTTP status: \"%.40s\"", line);
 	answer->state = HEADER_LINE;

@@ -97,8 +97,7 @@ void http_request_detach(struct http_request *request)
 	free_when_done(request);
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static enum MHD_Result collect_header(void *payload, enum MHD_ValueKind kind, const char *name,
 									  const char *value)
@@ -243,8 +242,7 @@ void http_request_hang_up(struct http_request *request)
 	http_request_wake(request);
 }
 
-/* --- answering
- * ------------------------------------------------------------------------------------------------- */
+/* --- answering --- */
 
 const char *http_request_method(const struct http_request *request)
 {
@@ -339,8 +337,7 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
 	finish(request);
 }
 
-/* --- streams
- * --------------------------------------------------------------------------------------------------- */
+/* --- streams --- */
 
 static ssize_t take(struct http_request *request, char *buffer, size_t size)
 {

@@ -30,8 +30,7 @@
 #define LISTEN_BACKLOG 512
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-/* --- connections
- * ----------------------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 static void peer_handle_closed(uv_handle_t *handle)
 {
@@ -174,8 +173,7 @@ static void log_message(void *payload, const char *format, va_list arguments)
 	hc_log(HC_LOG_DEBUG, "libmicrohttpd", "text", text, NULL);
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static void run(struct http_server *server);
 
@@ -228,8 +226,7 @@ void http_server_gone_soon(struct http_server *server)
 	uv_timer_start(&server->gone, tell_gone, 0, 0);
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 static int bind_unix(const char *path, int mode, int *ret_fd, struct hc_error *err)
 {
@@ -379,8 +376,7 @@ int http_server_port(const struct http_server *server)
 	return server->port;
 }
 
-/* --- stop
- * ------------------------------------------------------------------------------------------------------ */
+/* --- stop --- */
 
 static void server_handle_closed(uv_handle_t *handle)
 {

@@ -62,8 +62,7 @@ int http_server_port(const struct http_server *server); /* 0 for a unix socket *
 typedef void http_stopped(void *payload);
 void http_server_stop(struct http_server *server, int grace_ms, http_stopped *stopped, void *payload);
 
-/* --- the request: texts are borrowed from it
- * ------------------------------------------------------------------- */
+/* --- the request: texts are borrowed from it --- */
 
 const char *http_request_method(const struct http_request *request); /* GET, PATCH, … as sent */
 const char *http_request_target(const struct http_request *request); /* path and query as sent, undecoded */
@@ -81,8 +80,7 @@ void *http_request_payload(const struct http_request *request);
 typedef void http_gone(struct http_request *request);
 void http_request_on_gone(struct http_request *request, http_gone *gone);
 
-/* --- answers
- * --------------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 struct http_header {
 	const char *name;

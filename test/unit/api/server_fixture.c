@@ -43,7 +43,7 @@ static void wait_for_port(struct fixture *fixture)
 		HC_AUTO_FREE log = read_text(fixture, "log");
 		const char *found = strstr(log, "\"port\":\"");
 		if (found) {
-			fixture->port = atoi(found + 8);
+			fixture->port = (int)strtol(found + 8, NULL, 10);
 			return;
 		}
 		usleep(10000);
@@ -204,7 +204,7 @@ const char *text_at(const json_t *value, const char *at)
 	while (*at && value) {
 		size_t length = strcspn(at, ".");
 		snprintf(part, sizeof(part), "%.*s", (int)length, at);
-		value = json_is_array(value) ? json_array_get(value, (size_t)atoi(part))
+		value = json_is_array(value) ? json_array_get(value, strtoul(part, NULL, 10))
 									 : json_object_get(value, part);
 		at += length + (at[length] == '.');
 	}

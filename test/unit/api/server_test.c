@@ -229,8 +229,7 @@ static void plans_with_the_real_decisions(void **state)
 	assert_int_equal(postgres_number(&fixture.postgres, "SELECT count(*) FROM deployments"), 0);
 }
 
-/* --- Deployments, as the controller writes them
- * -------------------------------------------------------------------- */
+/* --- Deployments, as the controller writes them --- */
 
 static void make_deployment(struct store *store, int64_t epoch, const char *service_uid, int64_t revision,
 							const char *phase, bool current)
@@ -273,9 +272,7 @@ static void deletes_finished_deployments_only(void **state)
 	postgres_run(&fixture.postgres, "DELETE FROM services");
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- lists --- */
 
 static void lists_in_pages(void **state)
 {
@@ -315,8 +312,7 @@ static void lists_in_pages(void **state)
 	postgres_run(&fixture.postgres, "DELETE FROM services");
 }
 
-/* --- wrong input
- * ------------------------------------------------------------------------------------------------------- */
+/* --- wrong input --- */
 
 static void large_bodies_are_refused(void **state)
 {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "fake_controller.h"
 #include "store/store.h"
@@ -34,8 +35,7 @@ static long long version_now(void)
 	return postgres_number(&fixture.postgres, "SELECT resource_version FROM resource_clock");
 }
 
-/* --- a reader in its own thread, with its own connection
- * ------------------------------------------------------------ */
+/* --- a reader in its own thread, with its own connection --- */
 
 struct reader {
 	struct http_client *client;
@@ -47,12 +47,15 @@ struct reader {
 	struct http_response response;
 	int result;
 	bool ended;
+	bool hold; /* takes nothing for now */
 };
 
 static int keep(const char *data, size_t length, void *payload)
 {
 	struct reader *reader = payload;
 
+	while (__atomic_load_n(&reader->hold, __ATOMIC_RELAXED))
+		usleep(5000);
 	pthread_mutex_lock(&reader->lock);
 	hc_text_append_bytes(&reader->text, data, length);
 	pthread_mutex_unlock(&reader->lock);
@@ -126,9 +129,7 @@ static void reader_done(struct reader *reader)
 	free(reader->path);
 }
 
-/* --- watches
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- watches --- */
 
 static void watches_see_every_change_once(void **state)
 {
@@ -228,9 +229,52 @@ static void a_foreign_version_is_expired(void **state)
 	postgres_run(&fixture.postgres, "DELETE FROM services");
 }
 
-/* --- logs
- * ----------------------------------------------------------------------------------------------------------------
- */
+static void wait_for_log(const char *words)
+{
+	HC_AUTO_FREE path = hc_xprintf("%s/log", fixture.folder);
+	int64_t deadline = hc_clock_boot_ms() + DEADLINE_MS;
+	bool found = false;
+
+	while (!found && hc_clock_boot_ms() < deadline) {
+		HC_AUTO_FREE text = NULL;
+		size_t length = 0;
+		struct hc_error err = {0};
+
+		assert_int_equal(hc_file_read(path, 1U << 22, &text, &length, &err), 0);
+		found = strstr(text, words) != NULL;
+		usleep(10000);
+	}
+	if (!found)
+		fail_msg("the log does not say \"%s\"", words);
+}
+
+static void a_watcher_that_takes_nothing_is_cut(void **state)
+{
+	struct reader slow, quick;
+
+	(void)state;
+	make_service("shop", "web");
+	reader_start(&slow, fixture.token, hc_xprintf(SERVICES "?watch=true"));
+	reader_wait(&slow, "ADDED shop\n");
+	__atomic_store_n(&slow.hold, true, __ATOMIC_RELAXED);
+	/* 100 MB of changes, more than HC_LIMIT_WATCH_BACKLOG_BYTES and the sockets together. */
+	postgres_run(
+		&fixture.postgres,
+		"DO $$ BEGIN FOR round IN 1..1000 LOOP UPDATE services SET object_metadata = object_metadata || "
+		"jsonb_build_object('annotations', jsonb_build_object('n', round::text || repeat('x', 100000))); "
+		"END LOOP; END $$");
+	wait_for_log("a watcher is too slow and was cut");
+	/* The others are not held up by it. */
+	reader_start(&quick, fixture.token, hc_xprintf(SERVICES "?watch=true&timeoutSeconds=1"));
+	reader_wait(&quick, "ADDED shop\n");
+	reader_done(&quick);
+	__atomic_store_n(&slow.hold, false, __ATOMIC_RELAXED);
+	reader_done(&slow);
+	assert_int_equal(slow.result, -1);
+	postgres_run(&fixture.postgres, "DELETE FROM services");
+}
+
+/* --- logs --- */
 
 static char *make_deployment(int64_t revision, bool current)
 {
@@ -311,8 +355,7 @@ static void a_broken_log_is_not_taken_for_whole(void **state)
 	free(fake_controller_stop(controller));
 }
 
-/* --- the database goes, the program goes
- * ----------------------------------------------------------------------------------- */
+/* --- the database goes, the program goes --- */
 
 static void outlives_the_database(void **state)
 {
@@ -378,6 +421,7 @@ int main(void)
 		cmocka_unit_test(watches_see_every_change_once),
 		cmocka_unit_test(nothing_is_lost_between_list_and_watch),
 		cmocka_unit_test(a_foreign_version_is_expired),
+		cmocka_unit_test(a_watcher_that_takes_nothing_is_cut),
 		cmocka_unit_test(logs_come_from_the_controller),
 		cmocka_unit_test(a_broken_log_is_not_taken_for_whole),
 		cmocka_unit_test(outlives_the_database),

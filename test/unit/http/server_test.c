@@ -60,8 +60,7 @@ static void failed(struct fixture *fixture, const char *format, ...)
 #define EXPECT(condition)                                                                                    \
 	((condition) ? (void)0 : failed(fixture, "line %d: %s does not hold", __LINE__, #condition))
 
-/* --- the handler
- * ------------------------------------------------------------------------------------------------ */
+/* --- the handler --- */
 
 static void reply_text(struct http_request *request, const char *text, size_t length)
 {
@@ -171,8 +170,7 @@ static void handle(struct http_request *request, void *payload)
 	}
 }
 
-/* --- the client
- * ------------------------------------------------------------------------------------------------- */
+/* --- the client --- */
 
 static int client_connect(int port)
 {
@@ -238,8 +236,7 @@ static int count_served(const char *text)
 	return count;
 }
 
-/* --- the frame
- * -------------------------------------------------------------------------------------------------- */
+/* --- the frame --- */
 
 static void *client_thread(void *payload)
 {
@@ -299,8 +296,7 @@ static void play(struct fixture *fixture, void (*client)(struct fixture *))
 	assert_int_equal(uv_loop_close(&fixture->loop), 0);
 }
 
-/* --- cases
- * ------------------------------------------------------------------------------------------------------ */
+/* --- cases --- */
 
 struct vector {
 	const char *name;
