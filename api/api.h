@@ -54,6 +54,7 @@ struct api {
 	size_t streams;                       /* open watches and logs */
 	bool ready;                           /* the database has our schema and the first objects */
 	bool stopping;
+	bool trim_wanted; /* a job has left free memory behind */
 };
 
 /* What is sent back. Everything is owned by it. */

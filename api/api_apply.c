@@ -12,6 +12,7 @@
 #include "api_consequence.h"
 #include "api_plan.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ struct item {
 	const char *consequence;
 	const char **plan;
 	size_t plan_count;
-	bool broken; /* has problems: not made any further */
+	const struct store_object *row; /* of a Service that exists */
+	bool broken;                    /* has problems: not made any further */
 };
 
 struct problem {
@@ -288,6 +290,44 @@ static void collect(struct apply *apply, struct item *item, const struct hc_erro
 		add_problem(apply, item, "", "FieldValueInvalid", err->text)->conflict = err->class == HC_CONFLICT;
 }
 
+/* All Services in one statement: a manifest of many documents costs one round trip. */
+static int read_services(struct apply *apply, struct hc_error *err)
+{
+	struct hc_arena *arena = apply->call->arena;
+	const char **namespaces = hc_arena_alloc_array(arena, apply->count, sizeof(char *));
+	const char **names = hc_arena_alloc_array(arena, apply->count, sizeof(char *));
+	struct store_object *rows = NULL;
+	size_t count = 0, found = 0;
+	HC_AUTO(hc_map) map = hc_map_new();
+
+	for (size_t index = 0; index < apply->count; index++) {
+		const struct item *item = &apply->items[index];
+		if (item->broken || !item->draft.kind->namespaced)
+			continue;
+		namespaces[count] = item->draft.namespace_name;
+		names[count++] = item->draft.name;
+	}
+	if (count && store_get_many(apply->writer.store, arena, STORE_SERVICE, namespaces, names, count, &rows,
+								&found, err))
+		return -1;
+	for (size_t index = 0; index < found; index++)
+		hc_map_set(map, hc_arena_printf(arena, "%s/%s", rows[index].namespace_name, rows[index].name),
+				   &rows[index]);
+	for (size_t index = 0; index < apply->count; index++) {
+		struct item *item = &apply->items[index];
+		item->row = hc_map_get(map,
+							   hc_arena_printf(arena, "%s/%s", item->draft.namespace_name, item->draft.name));
+	}
+	return 0;
+}
+
+static int read_item(struct apply *apply, struct item *item, struct hc_error *err)
+{
+	if (!item->draft.kind->namespaced)
+		return *item->draft.name ? api_draft_read(&apply->writer, &item->draft, err) : 0;
+	return api_draft_found(&item->draft, item->row, err) || check_namespace(apply, item, err) ? -1 : 0;
+}
+
 /* Makes one object. -1: nothing can be made, the database is away or we are wrong. */
 static int make(struct apply *apply, struct item *item, struct hc_error *err)
 {
@@ -297,7 +337,7 @@ static int make(struct apply *apply, struct item *item, struct hc_error *err)
 		return 0;
 	schema_causes_done(&draft->unknown);
 	draft->unknown = (struct schema_causes){0};
-	if (*draft->name && (api_draft_read(&apply->writer, draft, err) || check_namespace(apply, item, err)))
+	if (read_item(apply, item, err))
 		return -1;
 	if (item->broken || api_draft_apply(&apply->writer, draft, item->document->value, err) == 0)
 		return 0;
@@ -309,6 +349,8 @@ static int make(struct apply *apply, struct item *item, struct hc_error *err)
 
 static int make_all(struct apply *apply, struct hc_error *err)
 {
+	if (read_services(apply, err))
+		return -1;
 	for (size_t index = 0; index < apply->count; index++) {
 		struct item *item = &apply->items[index];
 		if (item->draft.kind && item->draft.kind->namespaced && !item->broken)
@@ -392,7 +434,8 @@ static json_t *item_json(const struct apply *apply, struct item *item)
 	const struct store_object *shown = apply->writer.dry_run ? &draft->row : &draft->stored;
 
 	snprintf(version, sizeof(version), "%" PRId64, shown->resource_version);
-	schema_diff(draft->live, draft->object, apply->call->arena, &diff, &diff_count);
+	if (draft->changed)
+		schema_diff(draft->live, draft->object, apply->call->arena, &diff, &diff_count);
 	json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s}", "kind", draft->kind->kind,
 							  "namespace", draft->namespace_name, "name", draft->name, "action",
 							  !draft->live     ? "created"

@@ -91,20 +91,27 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 
 /* --- reading --- */
 
+int api_draft_found(struct api_draft *draft, const struct store_object *row, struct hc_error *err)
+{
+	json_decref(draft->live);
+	draft->live = NULL;
+	if (!row)
+		return 0;
+	draft->row = *row;
+	draft->live = json_loads(row->json, 0, NULL);
+	return draft->live ? 0
+					   : hc_fail(err, HC_BUG, "%s \"%s\": what is stored is not JSON", draft->kind->qualified,
+								 draft->name);
+}
+
 int api_draft_read(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 {
 	struct store_object row;
 
-	json_decref(draft->live);
-	draft->live = NULL;
 	if (store_get(writer->store, writer->arena, draft->kind->store_kind, draft->namespace_name, draft->name,
 				  &row, err))
-		return err->class == HC_NOT_FOUND ? 0 : -1;
-	draft->row = row;
-	draft->live = json_loads(row.json, 0, NULL);
-	return draft->live ? 0
-					   : hc_fail(err, HC_BUG, "%s \"%s\": what is stored is not JSON", draft->kind->qualified,
-								 draft->name);
+		return err->class == HC_NOT_FOUND ? api_draft_found(draft, NULL, err) : -1;
+	return api_draft_found(draft, &row, err);
 }
 
 /* --- checks --- */
@@ -292,6 +299,10 @@ int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, co
 	json_decref(wanted);
 	if (result)
 		return result;
+	/* Applying the same again is what happens most: the live object obeys the rules already. */
+	draft->changed = draft->spec_changed = false;
+	if (draft->live && schema_equal(draft->live, draft->object))
+		return 0;
 	check_whole(writer, draft);
 	if (fail_checks(writer, draft, err))
 		return -1;

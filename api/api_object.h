@@ -49,6 +49,9 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 /* Fills live and row; an absent object leaves them empty. */
 int api_draft_read(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 	HC_MUST_CHECK;
+/* The same, of a row that was read already; NULL: there is none. */
+int api_draft_found(struct api_draft *draft, const struct store_object *row, struct hc_error *err)
+	HC_MUST_CHECK;
 /* Sets object from a server-side apply of `applied`. Broken rules are left in causes, unknown and conflicts:
  * then -1 with INVALID or CONFLICT. */
 int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, const json_t *applied,

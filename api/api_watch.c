@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,9 +303,15 @@ static void start_over(struct api_hub *hub, int64_t resource_version)
 
 static void ask(struct api_hub *hub);
 
+/* Nothing has happened for a while, so memory that jobs have freed goes back to the system too. */
 static void retry(uv_timer_t *timer)
 {
-	ask(timer->data);
+	struct api_hub *hub = timer->data;
+
+	if (hub->api->trim_wanted)
+		malloc_trim(0);
+	hub->api->trim_wanted = false;
+	ask(hub);
 }
 
 static void wait_for(struct api_hub *hub, uint64_t milliseconds)

@@ -47,6 +47,7 @@ static void done(uv_work_t *work, int status)
 
 	if (status) /* only a cancel, which nobody does */
 		api_answer_fail(call, 503, "the API is stopping");
+	call->api->trim_wanted = true;
 	api_reply(call);
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "options.h"
 #include "schema/schema.h"
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
 		return parsed > 0 ? 0 : 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	mallopt(M_ARENA_MAX, 2); /* the pool's threads work in bursts; an arena each would keep what they freed */
 	if (start(&process, &err)) {
 		hc_log(HC_LOG_ERROR, "can't start", "error", err.text, NULL);
 		return 1;

@@ -65,6 +65,11 @@ struct store_object {
 
 int store_get(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *namespace_name,
 			  const char *name, struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
+/* Those of the named objects that exist, in no order: one statement for a whole manifest. names[i] lies in
+ * namespaces[i]. */
+int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *const *namespaces,
+				   const char *const *names, size_t count, struct store_object **ret_objects, size_t *ret_count,
+				   struct hc_error *err) HC_MUST_CHECK;
 int store_get_uid(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				  struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
 

@@ -67,6 +67,49 @@ int store_get(struct store *store, struct hc_arena *arena, enum store_kind kind,
 	return 0;
 }
 
+/* Text array literal of PostgreSQL. */
+static void array_literal(const char *const *items, size_t count, struct hc_text *text)
+{
+	hc_text_append(text, "{");
+	for (size_t index = 0; index < count; index++) {
+		hc_text_append(text, index ? ",\"" : "\"");
+		for (const char *at = items[index]; *at; at++) {
+			if (*at == '"' || *at == '\\')
+				hc_text_append(text, "\\");
+			hc_text_append_bytes(text, at, 1);
+		}
+		hc_text_append(text, "\"");
+	}
+	hc_text_append(text, "}");
+}
+
+int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind,
+				   const char *const *namespaces, const char *const *names, size_t count,
+				   struct store_object **ret_objects, size_t *ret_count, struct hc_error *err)
+{
+	const char *sql = hc_arena_printf(arena,
+									  "SELECT " STORE_OBJECT_COLUMNS
+									  " FROM unnest($1::text[], $2::text[]) AS w (namespace, name)"
+									  " JOIN %s AS t ON t.namespace = w.namespace AND t.name = w.name",
+									  store_kinds[kind].table);
+	HC_AUTO(pg_result) result = NULL;
+	HC_AUTO_TEXT first = {0};
+	HC_AUTO_TEXT second = {0};
+
+	array_literal(namespaces, count, &first);
+	array_literal(names, count, &second);
+	if (store_query(store, sql, 2, (const char *const[]){hc_text_string(&first), hc_text_string(&second)},
+					&result, err) < 0)
+		return hc_wrap(err, "read %s", store_kinds[kind].table);
+	struct store_object *objects = hc_arena_alloc_array(arena, (size_t)PQntuples(result) + 1,
+														sizeof *objects);
+	for (int row = 0; row < PQntuples(result); row++)
+		store_object_read(arena, result, row, &objects[row]);
+	*ret_objects = objects;
+	*ret_count = (size_t)PQntuples(result);
+	return 0;
+}
+
 int store_get_uid(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				  struct store_object *ret_object, struct hc_error *err)
 {
@@ -157,22 +200,6 @@ static int check_new(struct store *store, enum store_kind kind, const char *name
 	return 0;
 }
 
-/* Text array literal of PostgreSQL. */
-static void hosts_literal(const struct store_write *write, struct hc_text *text)
-{
-	hc_text_append(text, "{");
-	for (size_t index = 0; index < write->host_count; index++) {
-		hc_text_append(text, index ? ",\"" : "\"");
-		for (const char *at = write->hosts[index]; *at; at++) {
-			if (*at == '"' || *at == '\\')
-				hc_text_append(text, "\\");
-			hc_text_append_bytes(text, at, 1);
-		}
-		hc_text_append(text, "\"");
-	}
-	hc_text_append(text, "}");
-}
-
 /* Replaces the hosts of a Service. The write lock is held, so what is free here stays free until the insert.
  */
 static int write_hosts(struct store *store, const char *uid, const struct store_write *write,
@@ -189,7 +216,7 @@ static int write_hosts(struct store *store, const char *uid, const struct store_
 	HC_AUTO(pg_result) holder = NULL;
 	const char *values[2];
 
-	hosts_literal(write, &hosts);
+	array_literal(write->hosts, write->host_count, &hosts);
 	values[0] = hc_text_string(&hosts);
 	values[1] = uid;
 	if (store_query(store, holder_sql, 2, values, &holder, err) < 0)
