@@ -65,7 +65,7 @@ class Faults(Scenario):
 
     def test_4_engine_restarted_with_live_restore(self):
         with Load(self.platform, "faults", visitors=2) as load:
-            self.kill("engine")
+            self.kill("dockerd")
             eventually(lambda: self.platform.docker("GET", "/info"), 60, "the engine answers")
             self.deploy("after-engine")
             self.settled("after-engine")
