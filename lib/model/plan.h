@@ -18,6 +18,7 @@
 	X(ACTION_DEPLOYMENT_STATUS, "set deployment", false)                                                     \
 	X(ACTION_DEPLOYMENT_DELETE, "delete deployment", false)                                                  \
 	X(ACTION_SERVICE_FINALIZE, "finalize service", false)                                                    \
+	X(ACTION_NAMESPACE_FINALIZE, "finalize namespace", false)                                                \
 	X(ACTION_EVENT, "record event", false)                                                                   \
 	X(ACTION_IMAGE_PULL, "pull image", true)                                                                 \
 	X(ACTION_NETWORK_CREATE, "create network", true)                                                         \

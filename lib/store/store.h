@@ -166,6 +166,7 @@ struct store_reference {
 	const char *namespace_name;
 	const char *namespace_uid;
 	const char *name;
+	bool deleting; /* a deletion is wanted */
 };
 /* Uids of all Services, also those being deleted; of all namespaces. Sorted by uid. */
 int store_services_all(struct store *store, struct hc_arena *arena, struct store_reference **ret_list,

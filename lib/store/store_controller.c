@@ -49,6 +49,7 @@ static int read_references(struct store *store, struct hc_arena *arena, const ch
 			.namespace_name = store_cell(arena, result, (int)row, 1),
 			.namespace_uid = store_cell(arena, result, (int)row, 2),
 			.name = store_cell(arena, result, (int)row, 3),
+			.deleting = store_cell_bool(result, (int)row, 4),
 		};
 	}
 	*ret_list = list;
@@ -59,7 +60,7 @@ static int read_references(struct store *store, struct hc_arena *arena, const ch
 int store_services_all(struct store *store, struct hc_arena *arena, struct store_reference **ret_list,
 					   size_t *ret_count, struct hc_error *err)
 {
-	static const char sql[] = "SELECT s.id, s.namespace, n.id, s.name FROM services s"
+	static const char sql[] = "SELECT s.id, s.namespace, n.id, s.name, s.deleted_at IS NOT NULL FROM services s"
 							  " JOIN namespaces n ON n.name = s.namespace ORDER BY s.id";
 
 	if (read_references(store, arena, sql, ret_list, ret_count, err) < 0)
@@ -70,7 +71,8 @@ int store_services_all(struct store *store, struct hc_arena *arena, struct store
 int store_namespaces_all(struct store *store, struct hc_arena *arena, struct store_reference **ret_list,
 						 size_t *ret_count, struct hc_error *err)
 {
-	static const char sql[] = "SELECT n.id, n.name, n.id, n.name FROM namespaces n ORDER BY n.id";
+	static const char sql[] =
+		"SELECT n.id, n.name, n.id, n.name, n.deleted_at IS NOT NULL FROM namespaces n ORDER BY n.id";
 
 	if (read_references(store, arena, sql, ret_list, ret_count, err) < 0)
 		return hc_wrap(err, "list namespaces");

@@ -296,6 +296,7 @@ int deployment_act(struct reconcile_context *context, const struct action *actio
 	case ACTION_DEPLOYMENT_STATUS:
 	case ACTION_DEPLOYMENT_DELETE:
 	case ACTION_SERVICE_FINALIZE:
+	case ACTION_NAMESPACE_FINALIZE:
 	case ACTION_EVENT:
 	case ACTION_NETWORK_CREATE:
 	case ACTION_NETWORK_REMOVE:

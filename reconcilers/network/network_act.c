@@ -50,6 +50,8 @@ int network_act(struct reconcile_context *context, const void *opaque, const str
 		if (docker_network_remove(context->docker, action->id, err) < 0 && err->class != HC_NOT_FOUND)
 			return -1;
 		return 0;
+	case ACTION_NAMESPACE_FINALIZE:
+		return store_namespace_finalize(context->store, context->epoch, action->id, err);
 	case ACTION_EVENT:
 		return event(context, world, action, err);
 	default:

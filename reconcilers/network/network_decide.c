@@ -92,5 +92,9 @@ void network_decide(const struct network_world *world, struct plan *plan)
 		plan_add(plan, ACTION_NETWORK_REMOVE, world->name, "namespace %s has no Service",
 				 world->namespace_name)
 			->id = network->id;
+	} else if (world->namespace_deleting && !world->service_count && !network && !world->container_count) {
+		plan_add(plan, ACTION_NAMESPACE_FINALIZE, world->namespace_name,
+				 "it is being deleted, and nothing of it is left")
+			->id = world->namespace_uid;
 	}
 }

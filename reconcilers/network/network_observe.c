@@ -88,6 +88,7 @@ int network_observe(struct reconcile_context *context, const char *uid, struct h
 		return hc_fail(err, HC_NOT_FOUND, "namespace %s does not exist", uid);
 	world->namespace_name = namespace->name;
 	world->namespace_uid = namespace->uid;
+	world->namespace_deleting = namespace->deleting;
 	world->installation = context->installation;
 	world->name = name_network(arena, namespace->name, namespace->uid);
 	world->bridge = name_bridge(arena, namespace->uid);

@@ -80,6 +80,33 @@ static void condition_routed(const struct rollout *rollout, struct plan *plan)
 		plan_condition(plan, "Routed", CONDITION_FALSE, "NotListed", "Traefik lists no replica");
 }
 
+/* Wanted replicas that answer and that visitors reach. */
+static int published_count(const struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	int count = 0;
+
+	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
+		const struct container_view *container = rollout_find(rollout, rollout->current, ordinal);
+
+		count += container && rollout_published(world, container);
+	}
+	return count;
+}
+
+/* Traefik tells nobody when it lists a replica, so it is asked again until it does. */
+static void wake_for_traefik(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	int64_t newest = 0;
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		if (world->containers[index].gate_open && world->containers[index].gate_changed_boot_ms > newest)
+			newest = world->containers[index].gate_changed_boot_ms;
+	}
+	plan_wake_at(plan, rollout_poll_at(world->boot_ms, newest));
+}
+
 /* What the newest outcome says, while or because nothing newer is on its way. */
 static void ready_settled(const struct rollout *rollout, int ready, struct plan *plan)
 {
@@ -100,19 +127,25 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 		plan->phase = SERVICE_FAILED;
 	else if (!ready)
 		plan_wake_at(plan, plan->unready_since.at_ms + NONE_READY_AFTER_MS);
-	if (ready < rollout->replicas)
+	if (ready < rollout->replicas) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded", "%d of %d replicas answer; healing", ready,
 					   rollout->replicas);
-	else if (!is_current && newest->phase == DEPLOYMENT_FAILED)
+	} else if (published_count(rollout) < rollout->replicas) {
+		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded",
+					   "visitors reach %d of %d replicas; healing", published_count(rollout),
+					   rollout->replicas);
+		wake_for_traefik(rollout, plan);
+	} else if (!is_current && newest->phase == DEPLOYMENT_FAILED) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason,
 					   "revision %" PRId64 " failed and %" PRId64 " serves on: %s", newest->revision,
 					   rollout->current->revision, newest->message);
-	else if (!is_current && newest->phase != DEPLOYMENT_SUCCESS)
+	} else if (!is_current && newest->phase != DEPLOYMENT_SUCCESS) {
 		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "revision %" PRId64 " serves on",
 					   rollout->current->revision);
-	else
+	} else {
 		plan_condition(plan, "Ready", CONDITION_TRUE, "ReplicasReady",
 					   "revision %" PRId64 " serves with %d replicas", rollout->current->revision, ready);
+	}
 }
 
 static void ready_attempt(const struct rollout *rollout, struct plan *plan)

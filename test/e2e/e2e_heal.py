@@ -33,10 +33,10 @@ class Heal(Scenario):
         self.healed(what, words)
 
     def test_1_killed(self):
-        self.break_and_heal("killed", ["137", "kill", "exited", "ended"], "POST", "/containers/{id}/kill")
+        self.break_and_heal("killed", ["exit code 137"], "POST", "/containers/{id}/kill")
 
     def test_2_stopped(self):
-        self.break_and_heal("stopped", ["exited", "stop", "ended"], "POST", "/containers/{id}/stop?t=1")
+        self.break_and_heal("stopped", ["exit code 0"], "POST", "/containers/{id}/stop?t=1")
 
     def test_3_removed(self):
         before = self.one()["Id"]

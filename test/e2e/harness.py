@@ -194,8 +194,8 @@ class Platform:
         except ValueError:
             return response.status, text
 
-    def apply(self, *objects, query=""):
-        """POST /apply of objects or of one YAML text; the answer's items."""
+    def apply(self, *objects, query="?force=true"):
+        """POST /apply of objects or of one YAML text, taking over what a patch owns; the answer's items."""
         body = objects[0] if isinstance(objects[0], (str, bytes)) else "\n".join(json.dumps(each) for each in objects)
         status, answer = self.api("POST", "/apply" + query, body, "application/yaml")
         assert status == 200, f"apply answered {status}: {answer}"
@@ -393,7 +393,7 @@ class Scenario(unittest.TestCase):
     def setUpClass(cls):
         say(f"{cls.__name__}: starting a platform")
         cls.platform = Platform(cls.options, cls.engine)
-        cls.failed = False
+        cls.broken = False
         try:
             cls.platform.start()
         except BaseException:
@@ -403,7 +403,7 @@ class Scenario(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.platform.close(cls.failed)
+        cls.platform.close(cls.broken)
 
     def setUp(self):
         say(f"  {self.id().split('.')[-1].replace('_', ' ')}")
@@ -412,7 +412,7 @@ class Scenario(unittest.TestCase):
         before = len(result.failures) + len(result.errors)
         super().run(result)
         if len(result.failures) + len(result.errors) > before:
-            type(self).failed = True
+            type(self).broken = True
         return result
 
 
