@@ -165,7 +165,7 @@ static void end_leftovers(struct up *up)
 
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		pidfd = pidfd_open(atoi(entry->d_name), 0);
+		pidfd = pidfd_open((int)strtol(entry->d_name, NULL, 10), 0);
 		if (pidfd < 0 ||
 			(!has_argument(entry->d_name, address) && !has_argument(entry->d_name, configuration)))
 			continue;

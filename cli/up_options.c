@@ -118,7 +118,7 @@ static int parse_pool(const char *text, uint32_t *ret_network, int *ret_prefix, 
 	char address[INET_ADDRSTRLEN];
 	struct in_addr parsed;
 	const char *slash = strchr(text, '/');
-	int prefix = slash ? atoi(slash + 1) : 0;
+	int prefix = slash ? (int)strtol(slash + 1, NULL, 10) : 0;
 
 	if (slash && (size_t)(slash - text) < sizeof(address) && prefix >= 8 && prefix <= 22) {
 		snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);

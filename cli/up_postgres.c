@@ -40,12 +40,12 @@ static int find_programs(struct up *up, struct hc_error *err)
 	DIR *folder;
 
 	if (!hc_file_read(up_path(up, "postgres/PG_VERSION"), 64, &wanted, NULL, NULL)) {
-		newest = atoi(wanted);
+		newest = (int)strtol(wanted, NULL, 10);
 	} else {
 		folder = opendir(DEBIAN_PROGRAMS);
 		while (folder && (entry = readdir(folder)))
-			if (atoi(entry->d_name) > newest)
-				newest = atoi(entry->d_name);
+			if ((int)strtol(entry->d_name, NULL, 10) > newest)
+				newest = (int)strtol(entry->d_name, NULL, 10);
 		if (folder)
 			closedir(folder);
 	}
