@@ -85,6 +85,18 @@ class CommandLine(Scenario):
         _, out, _ = self.platform.command("apply", "-f", os.path.join(TOP, "manifests"), "--dry-run")
         self.assertIn("Service/hello created", out)
 
+    def test_9_every_manifest_in_the_documents_is_taken(self):
+        for name in ("README.md", "docs/guide.md"):
+            with open(os.path.join(TOP, name), encoding="utf-8") as file:
+                blocks = [each.split("```")[0] for each in file.read().split("```yaml\n")[1:]]
+            self.assertTrue(blocks, f"{name} shows a manifest")
+            for number, block in enumerate(blocks):
+                path = os.path.join(self.platform.state, f"{os.path.basename(name)}-{number}.yaml")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(block)
+                _, out, _ = self.platform.command("apply", "-f", path, "--dry-run")
+                self.assertIn("created", out, f"{name}, block {number + 1}")
+
     def test_9_without_a_platform_it_says_how_to_start_one(self):
         with tempfile.TemporaryDirectory() as folder:
             state = self.platform.state

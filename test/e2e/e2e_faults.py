@@ -6,6 +6,7 @@ import signal
 from harness import Load, Scenario, eventually, main, service
 
 STAGES = ("Queued", "Starting", "Publishing", "Stabilizing")
+ROUNDS = int(os.environ.get("HELVETIA_ROUNDS", "1"))
 
 
 class Faults(Scenario):
@@ -31,8 +32,8 @@ class Faults(Scenario):
         self.deploy("s0")
         self.platform.wait_ready("faults")
         with Load(self.platform, "faults", visitors=2) as load:
-            for stage in STAGES:
-                version = f"at-{stage.lower()}"
+            for number, stage in enumerate(STAGES * ROUNDS):
+                version = f"at-{stage.lower()}-{number}"
                 slow = {"HELLO_SLOWSTART": "1000"} if stage == "Starting" else {}
                 self.deploy(version, **slow)
                 reached = eventually(lambda stage=stage, version=version: self.reached(version, stage), 60,

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Changes go live without a visitor noticing, and a version that can't serve never takes the place of one that does."""
+import os
+
 from harness import Load, Scenario, condition, eventually, main, service
 
-ROLLOUTS = 20
+ROLLOUTS = int(os.environ.get("HELVETIA_ROLLOUTS", "20"))
 
 
 class Rollout(Scenario):
