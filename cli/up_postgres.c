@@ -106,6 +106,8 @@ static int ready(struct up *up, struct hc_error *err)
 						  "--quiet",
 						  "--host",
 						  up_path(up, "run/postgres"),
+						  "--username",
+						  "helvetia",
 						  "--dbname",
 						  "helvetia",
 						  NULL};

@@ -38,6 +38,7 @@ static char *static_file(struct up *up)
 						   "sendAnonymousUsage = false\n"
 						   "[log]\n"
 						   "level = \"INFO\"\n"
+						   "noColor = true\n"
 						   "[entryPoints.web]\n"
 						   "address = \":%d\"\n"
 						   "[entryPoints.websecure]\n"

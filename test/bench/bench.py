@@ -182,7 +182,7 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
-def idle(platform):
+def idle(platform, services):
     pids = {name: pid for name, pid in platform.pids().items() if name in ("api", "controller", "worker")}
     eventually(lambda: quiet(pids), 120, "our processes are idle")
     before = {name: cpu_ticks(pid) for name, pid in pids.items()}
@@ -190,8 +190,8 @@ def idle(platform):
     used = {name: cpu_ticks(pid) - before[name] for name, pid in pids.items()}
     for name, pid in pids.items():
         share = used[name] / os.sysconf("SC_CLK_TCK") / IDLE_SECONDS * 100
-        print(f"idle {name:<12} PSS {pss_kib(pid) / 1024:6.1f} MiB   CPU {share:.2f} % of a core")
-    print(f"idle {'together':<12} PSS {sum(pss_kib(pid) for pid in pids.values()) / 1024:6.1f} MiB   "
+        print(f"idle with {services} Services, {name}: PSS {pss_kib(pid) / 1024:6.1f} MiB   CPU {share:.2f} % of a core")
+    print(f"idle with {services} Services, together: PSS {sum(pss_kib(pid) for pid in pids.values()) / 1024:6.1f} MiB   "
           f"CPU {sum(used.values()) / os.sysconf('SC_CLK_TCK') / IDLE_SECONDS * 100:.2f} % of a core")
 
 
@@ -239,9 +239,10 @@ def main():
     try:
         platform.start()
         platform.image("bench:1", "bench")
+        idle(platform, 0)
         objects, our_seconds = ours(platform)
         unchanged(platform, objects)
-        idle(platform)
+        idle(platform, COUNT)
         sample = platform.docker("GET", f"/containers/{platform.containers('ours-0')[0]['Id']}/json")
         platform.docker("POST", "/networks/create", {"Name": "bench", "Driver": "bridge",
                                                     "IPAM": {"Config": [{"Subnet": "10.212.7.0/24"}]}})

@@ -133,7 +133,7 @@ static int create(struct sim *sim, const struct action *action)
 	if ((size_t)(container - sim->containers) >= sim->container_high)
 		sim->container_high = (size_t)(container - sim->containers) + 1;
 	*container = (struct sim_container){.exists = true, .volume = spec->mount_count > 1};
-	container->app = (enum sim_app)atoi(spec->image_id + strlen("sha256:"));
+	container->app = (enum sim_app)(int)strtol(spec->image_id + strlen("sha256:"), NULL, 10);
 	if (container->app == APP_REFUSED) {
 		container->exists = false;
 		sim->refused = action->deployment->revision;
@@ -156,8 +156,9 @@ static int create(struct sim *sim, const struct action *action)
 		.network_attached = true,
 	};
 	labels_copy(sim, spec, &container->view);
-	container->view.ordinal = atoi(strstr(container->view.folder, "-r") + 2 +
-								   strcspn(strstr(container->view.folder, "-r") + 2, "-") + 1);
+	container->view.ordinal = (int)strtol(strstr(container->view.folder, "-r") + 2 +
+											  strcspn(strstr(container->view.folder, "-r") + 2, "-") + 1,
+										  NULL, 10);
 	container->has_port = action->deployment->template.expose != EXPOSE_NONE;
 	container->public = action->deployment->template.expose == EXPOSE_PUBLIC;
 	return 0;
@@ -214,7 +215,7 @@ static int remove_container(struct sim *sim, struct sim_container *container)
 {
 	if (container->view.state == CONTAINER_RUNNING || container->view.state == CONTAINER_PAUSED)
 		return -1;
-	sim->address_freed[atoi(strrchr(container->view.fixed_address, '.') + 1)] = sim->boot_ms;
+	sim->address_freed[(int)strtol(strrchr(container->view.fixed_address, '.') + 1, NULL, 10)] = sim->boot_ms;
 	container->exists = container->listed = false;
 	return 0;
 }
