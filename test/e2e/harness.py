@@ -264,6 +264,20 @@ class Platform:
         finally:
             connection.close()
 
+    def page(self, name, path="/", secure=True, headers=None, timeout=5):
+        """(status, headers, text) of one GET by the public way, over HTTPS or plain HTTP."""
+        host = name if "." in name else f"{name}.{self.endpoints['domain']}"
+        if secure:
+            connection = PublicConnection(host, self.https_port, timeout)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Host": host, **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+
     def version(self, name):
         status, text = self.visit(name, "/version")
         return text.strip() if status == 200 else None
