@@ -61,8 +61,7 @@ static int fail_openssl(struct hc_error *err, const char *what)
 	return hc_fail(err, HC_BUG, "%s: %s", what, text);
 }
 
-/* --- files
- * ---------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 /* Without this, OpenSSL would ask on the terminal for the pass phrase of an encrypted key. */
 static int no_pass_phrase(char *buffer, int size, int writing, void *payload)
@@ -164,8 +163,7 @@ static int key_ensure(const char *path, EVP_PKEY **ret_key, struct hc_error *err
 	return 0;
 }
 
-/* --- keeping
- * -------------------------------------------------------------------------------------------------- */
+/* --- keeping --- */
 
 static bool certificate_lasts(const X509 *certificate)
 {
@@ -217,8 +215,7 @@ static bool certificate_covers(const X509 *certificate, const char *const *names
 	return true;
 }
 
-/* --- making
- * --------------------------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static int extension_add(X509 *certificate, X509 *issuer, int nid, const char *value, struct hc_error *err)
 {

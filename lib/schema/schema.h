@@ -21,8 +21,7 @@
 int schema_load(struct hc_error *err) HC_MUST_CHECK;
 void schema_unload(void);
 
-/* --- documents
- * ------------------------------------------------------------------------------------------------ */
+/* --- documents --- */
 
 struct schema_document {
 	json_t *value; /* owned by the list */
@@ -51,8 +50,7 @@ char *schema_dump(const json_t *value);
  * frees. */
 char *schema_dump_yaml(const json_t *value);
 
-/* --- kinds
- * ---------------------------------------------------------------------------------------------------- */
+/* --- kinds --- */
 
 struct schema_kind; /* one compiled CRD; lives until schema_unload */
 
@@ -118,8 +116,7 @@ void schema_service_rules(const json_t *service, const char *domain, const char 
 void schema_service_hosts(const json_t *service, const char *domain, struct hc_arena *arena,
 						  const char ***ret_hosts, size_t *ret_count);
 
-/* --- JSON ⇄ model
- * --------------------------------------------------------------------------------------------- */
+/* --- JSON ⇄ model --- */
 
 /* From a checked and defaulted spec. INVALID only for what schema_check would have refused. */
 int schema_service_spec(const json_t *spec, struct hc_arena *arena, struct service_spec *ret_spec,
@@ -138,8 +135,7 @@ json_t *schema_service_status_json(const struct plan *plan, int64_t generation, 
  * from the arena). */
 void schema_service_status_read(const json_t *status, struct hc_arena *arena, struct service_view *view);
 
-/* --- writing objects: patches and field ownership
- * ------------------------------------------------------------- */
+/* --- writing objects: patches and field ownership --- */
 
 /* RFC 7396. New reference; target (NULL: nothing) and patch are neither changed nor consumed. */
 json_t *schema_merge_patch(const json_t *target, const json_t *patch);

@@ -29,8 +29,7 @@ const char *const schema_fields_server_metadata[] = {
 	NULL,
 };
 
-/* --- cutting a value
- * ------------------------------------------------------------------------------------------ */
+/* --- cutting a value --- */
 
 static bool is_scalar(const json_t *value)
 {
@@ -123,8 +122,7 @@ bool schema_fields_is_named(const struct schema_node *node, const char *element)
 	return false;
 }
 
-/* --- sets
- * ----------------------------------------------------------------------------------------------------- */
+/* --- sets --- */
 
 static void add_self(json_t *set)
 {
@@ -213,8 +211,7 @@ void schema_fields_strip(json_t *set)
 		json_object_del(set, "f:metadata");
 }
 
-/* --- flattening and comparing
- * --------------------------------------------------------------------------------- */
+/* --- flattening and comparing --- */
 
 static bool is_hollow(const json_t *value)
 {
@@ -316,8 +313,7 @@ struct schema_changes schema_fields_compare(const struct schema_node *node, cons
 	return changes;
 }
 
-/* --- FieldsV1
- * ------------------------------------------------------------------------------------------------- */
+/* --- FieldsV1 --- */
 
 /* The element with its JSON in canonical form, NULL when it is none. Caller frees. */
 static char *element_canonical(const char *element)
@@ -385,8 +381,7 @@ json_t *schema_fields_encode(const json_t *set)
 	return fields_v1;
 }
 
-/* --- for people
- * ----------------------------------------------------------------------------------------------- */
+/* --- for people --- */
 
 char *schema_fields_path_join(const char *path, const char *element)
 {

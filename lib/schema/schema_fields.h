@@ -57,8 +57,7 @@ void schema_fields_strip(json_t *set);
 /* The members of metadata that schema_fields_strip leaves out; NULL-terminated. */
 extern const char *const schema_fields_server_metadata[];
 
-/* --- merging (schema_merge.c)
- * --------------------------------------------------------------------------------- */
+/* --- merging (schema_merge.c) --- */
 
 /* INVALID when an item of a list map has no key, one of a set is no scalar, or two are the same. */
 int schema_merge_check(const struct schema_node *node, const json_t *value, struct hc_error *err)
@@ -75,8 +74,7 @@ json_t *schema_merge(const struct schema_node *node, const json_t *live, const j
 void schema_merge_prune(const struct schema_node *node, json_t *value, const json_t *last,
 						const json_t *owned);
 
-/* --- on the wire
- * ---------------------------------------------------------------------------------------------- */
+/* --- on the wire --- */
 
 /* FieldsV1 ⇄ set. Decoding also makes elements canonical; INVALID names what is wrong. */
 int schema_fields_decode(const json_t *fields_v1, json_t **ret_set, struct hc_error *err) HC_MUST_CHECK;

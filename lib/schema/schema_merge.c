@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- checks
- * --------------------------------------------------------------------------------------------------- */
+/* --- checks --- */
 
 static int check_list(const struct schema_node *node, const json_t *list, struct hc_error *err)
 {
@@ -72,8 +71,7 @@ void schema_merge_drop_nulls(const struct schema_node *node, json_t *value)
 	json_array_foreach(value, index, child) schema_merge_drop_nulls(node ? node->items : NULL, child);
 }
 
-/* --- merging
- * -------------------------------------------------------------------------------------------------- */
+/* --- merging --- */
 
 static json_t *merge_object(const struct schema_node *node, const json_t *live, const json_t *applied)
 {
@@ -122,8 +120,7 @@ json_t *schema_merge(const struct schema_node *node, const json_t *live, const j
 	return merged;
 }
 
-/* --- pruning
- * -------------------------------------------------------------------------------------------------- */
+/* --- pruning --- */
 
 static void member_remove(const struct schema_node *node, json_t *value, const char *element)
 {

@@ -91,8 +91,7 @@ static void set_manager(struct schema_manager *manager, json_t *set_take, const 
 	manager->set = set_take;
 }
 
-/* --- update
- * --------------------------------------------------------------------------------------------------- */
+/* --- update --- */
 
 /* Managers before the write. Clients may write managedFields themselves (kubectl does when it moves an object
  * from client-side to server-side apply): a list of one empty object forgets all owners; an absent or empty
@@ -129,7 +128,7 @@ int schema_update_ownership(const struct schema_kind *kind, const json_t *live, 
 	assert(kind && json_is_object(object) && now);
 	if (check_name(manager, err) || managers_before(live, object, subresource, &managers, err))
 		return -1;
-	changes = changes_of(kind, live, object, subresource != NULL);
+	changes = changes_of(kind, live, object, hc_streq(subresource, "status"));
 	own = schema_managers_get(&managers, manager, "Update", subresource);
 	set = json_deep_copy(own->set);
 	schema_fields_subtract(set, changes.removed);
@@ -146,8 +145,7 @@ int schema_update_ownership(const struct schema_kind *kind, const json_t *live, 
 	return result;
 }
 
-/* --- conflicts
- * ------------------------------------------------------------------------------------------------ */
+/* --- conflicts --- */
 
 void schema_conflicts_done(struct schema_conflicts *conflicts)
 {
@@ -233,8 +231,7 @@ char *schema_conflicts_text(const struct schema_conflicts *conflicts)
 	return hc_text_take(&text);
 }
 
-/* --- apply
- * ---------------------------------------------------------------------------------------------------- */
+/* --- apply --- */
 
 static const char *last_applied(const json_t *object)
 {
@@ -256,8 +253,10 @@ static json_t *allowed_by_last_applied(const struct schema_kind *kind, const jso
 
 	if (json_is_object(manifest)) {
 		struct schema_changes changes = changes_of(kind, manifest, live, true);
+		json_t *set = schema_fields_of(schema_kind_node(kind), manifest);
 
-		schema_fields_add(allowed, manifest ? schema_fields_of(schema_kind_node(kind), manifest) : NULL);
+		schema_fields_add(allowed, set);
+		json_decref(set);
 		take_from(allowed, &changes);
 		schema_changes_done(&changes);
 	}
@@ -334,11 +333,6 @@ static json_t *result_of(const struct schema_kind *kind, const json_t *live, con
 		if (&managers->items[i] != own)
 			schema_fields_add(owned, managers->items[i].set);
 	json_object_del(last, "f:status");
-	/* metadata is more than what its owners put there. */
-	object = json_pack("{s:{s:b}}", "f:metadata", ".", 1);
-	assert(object);
-	schema_fields_add(owned, object);
-	json_decref(object);
 	object = live ? schema_merge(node, live, config) : json_deep_copy(config);
 	schema_merge_prune(node, object, last, owned);
 	json_decref(last);

@@ -31,8 +31,7 @@ json_t *schema_merge_patch(const json_t *target, const json_t *patch)
 	return result;
 }
 
-/* --- equality
- * ------------------------------------------------------------------------------------------------- */
+/* --- equality --- */
 
 /* Without what moves by itself. New reference. */
 static json_t *still(const json_t *object)
@@ -63,8 +62,7 @@ bool schema_equal(const json_t *left, const json_t *right)
 	return equal;
 }
 
-/* --- difference
- * ----------------------------------------------------------------------------------------------- */
+/* --- difference --- */
 
 struct diff {
 	struct hc_arena *arena;
