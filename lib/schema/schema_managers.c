@@ -91,6 +91,8 @@ static int read_entry(json_t *entry, struct schema_managers *managers, struct hc
 	json_error_t problem;
 	struct schema_manager *manager;
 
+	if (!json_is_object(entry))
+		return hc_fail(err, HC_INVALID, "must be an object");
 	if (json_unpack_ex(entry, &problem, 0, "{s?s, s?s, s?s, s?s, s?s, s?s, s?o}", "manager", &name,
 					   "operation", &operation, "subresource", &subresource, "fieldsType", &type,
 					   "apiVersion", &api_version, "time", &time, "fieldsV1", &fields))

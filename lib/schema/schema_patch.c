@@ -180,7 +180,8 @@ static json_t *users_part(const json_t *object)
 	json_object_del(copy, "kind");
 	for (size_t i = 0; schema_fields_server_metadata[i]; i++)
 		json_object_del(metadata, schema_fields_server_metadata[i]);
-	if (copy && metadata)
+	json_object_del(copy, "metadata");
+	if (json_object_size(metadata))
 		json_object_set(copy, "metadata", metadata);
 	json_decref(metadata);
 	return copy;
