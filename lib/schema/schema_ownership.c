@@ -30,6 +30,9 @@ static int check_name(const char *manager, struct hc_error *err)
 	if (!length || length > HC_LIMIT_FIELD_MANAGER_BYTES)
 		return hc_fail(err, HC_INVALID, "fieldManager: must have 1 to %d bytes",
 					   HC_LIMIT_FIELD_MANAGER_BYTES);
+	/* It comes out of a URL, and goes into JSON. */
+	if (!hc_utf8_valid(manager, length))
+		return hc_fail(err, HC_INVALID, "fieldManager: must be UTF-8");
 	for (const char *at = manager; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == '\x7f' || *at == '"')
 			return hc_fail(err, HC_INVALID, "fieldManager: must be printable and without quotes");

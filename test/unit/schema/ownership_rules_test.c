@@ -394,6 +394,15 @@ static const struct story sent_stories[] = {
 	   "Apply failed with 1 conflict: conflict with \"m\": .spec.branch"},
 	  {FORCE, "a", "{'spec':{'branch':'b'}}", NULL, "Apply a: .spec.branch\nUpdate u: .spec .spec.image\n",
 	   NULL}}},
+	{"nobody who says that he applied status takes it away by not applying it",
+	 NULL,
+	 {{STATUS, "c", "{'status':{'phase':'IDLE'}}", NULL, NULL, NULL},
+	  {UPDATE, "u",
+	   "{'metadata':{'managedFields':[{'manager':'a','operation':'Apply','fieldsV1':{'f:status':{'f:phase':{}"
+	   "}}}]},"
+	   "'status':{'phase':'IDLE'}}",
+	   NULL, NULL, NULL},
+	  {APPLY, "a", "{}", "{'status':{'phase':'IDLE'}}", "", NULL}}},
 	{"what can't be read is refused",
 	 NULL,
 	 {{UPDATE, "u", SENT("[7]"), NULL, NULL, "metadata.managedFields[0]: must be an object"},
@@ -442,6 +451,7 @@ static const struct story refused_stories[] = {
 	 NULL,
 	 {{APPLY, "", "{}", NULL, NULL, "fieldManager: must have 1 to 128 bytes"},
 	  {UPDATE, "", "{}", NULL, NULL, "fieldManager: must have 1 to 128 bytes"},
+	  {UPDATE, "a\xff", "{}", NULL, NULL, "fieldManager: must be UTF-8"},
 	  {APPLY, "a\nb", "{}", NULL, NULL, "fieldManager: must be printable and without quotes"},
 	  {APPLY,
 	   "1234567890123456789012345678901234567890123456789012345678901234"
