@@ -118,8 +118,8 @@ static int create(struct reconcile_context *context, const struct action *action
 
 	if (docker_container_create(context->docker, arena, &config, &id, err) == 0)
 		return 0;
-	if (err->class == HC_CONFLICT)
-		return name_taken(context, action->spec, arena, err);
+	if (err->class == HC_CONFLICT && name_taken(context, action->spec, arena, err) == 0)
+		return 0;
 	if (err->class == HC_INVALID || err->class == HC_NOT_FOUND || err->class == HC_DENIED) {
 		memory_refuse(action->folder, err->text);
 		err->class = HC_CONFLICT; /* look again at once */

@@ -216,6 +216,12 @@ static bool fail_dead(const struct rollout *rollout, const struct container_view
 					 dead->name, dead->memory_bytes / (1024 * 1024));
 		return true;
 	}
+	/* Docker's init reports so that it couldn't execute the program: not found, or not executable. */
+	if (!published && (dead->exit_code == 127 || dead->exit_code == 126) && strstr(tail, "[FATAL tini")) {
+		attempt_fail(rollout, plan, "StartFailed",
+					 "%s can't be started: %s; see spec.startCommand and the image", dead->name, tail);
+		return true;
+	}
 	attempt_fail(
 		rollout, plan, published ? "Unstable" : "Exited", "%s exited with code %d after %" PRId64 ".%d s%s%s",
 		dead->name, dead->exit_code, up_ms > 0 ? up_ms / 1000 : 0, up_ms > 0 ? (int)(up_ms % 1000 / 100) : 0,

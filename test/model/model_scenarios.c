@@ -164,6 +164,8 @@ static const struct scenario scenarios[] = {
 	  {OP_SETTLE, 0},
 	  {OP_NONCE, 1},
 	  {OP_SETTLE, 0}}},
+	{"somebody has the name",
+	 {{OP_SETTLE, 0}, {OP_FOREIGN, 2}, {OP_NONCE, 1}, {OP_RUN, 5000}, {OP_NONCE, 2}, {OP_SETTLE, 0}}},
 	{"recreate",
 	 {{OP_VOLUME, 1}, {OP_SETTLE, 0}, {OP_APP, APP_BETTER}, {OP_SETTLE, 0}, {OP_KILL, 0}, {OP_SETTLE, 0}}},
 	{"recreate fails",

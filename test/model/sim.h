@@ -67,6 +67,7 @@ struct sim_container {
 	bool public;
 	bool has_port;
 	bool volume;
+	bool foreign; /* somebody else's: no snapshot shows it, and no action may reach it */
 	bool exists;
 };
 

@@ -124,6 +124,10 @@ static int create(struct sim *sim, const struct action *action)
 	struct sim_container *container = sim->containers;
 	struct sim_container *same = sim_container_find(sim, spec->name);
 
+	if (same && same->foreign) {
+		sim->refused = action->deployment->revision;
+		return -1;
+	}
 	if (same) /* adopt ours when it is the same */
 		return strcmp(same->view.deployment_uid, action->deployment->uid) == 0 ? 0 : -1;
 	if (!sim->network_present)
@@ -269,6 +273,9 @@ static int container_apply(struct sim *sim, const struct action *action)
 
 	if (!container)
 		return action->kind == ACTION_CONTAINER_REMOVE ? 0 : -1;
+	if (container->foreign)
+		sim_break(sim, "INV-6", "%s %s, which is not ours", action_kind_text(action->kind),
+				  container->view.name);
 	switch (action->kind) {
 	case ACTION_CONTAINER_START:
 		return start(container);

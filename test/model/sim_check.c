@@ -118,9 +118,6 @@ void sim_check_action(struct sim *sim, const struct service_world *world, const 
 		check_status(sim, world, action);
 	if (!container)
 		return;
-	if (strcmp(container->view.deployment_uid, "foreign") == 0)
-		sim_break(sim, "INV-6", "%s %s, which is not ours", action_kind_text(action->kind),
-				  container->view.name);
 	if (action->kind == ACTION_GATE_CLOSE)
 		check_close(sim, container);
 	if (action->kind == ACTION_CONTAINER_TERMINATE || action->kind == ACTION_CONTAINER_REMOVE ||
@@ -173,9 +170,7 @@ static void settled_replicas(struct sim *sim, const struct sim_deployment *curre
 	for (size_t index = 0; index < sim->container_high; index++) {
 		const struct sim_container *container = &sim->containers[index];
 
-		if (!container->exists)
-			continue;
-		if (strcmp(container->view.deployment_uid, "foreign") == 0)
+		if (!container->exists || container->foreign)
 			continue;
 		if (!current || strcmp(container->view.deployment_uid, current->uid) != 0) {
 			sim_break(sim, "INV-11", "%s is left over", container->view.name);

@@ -53,7 +53,7 @@ static void containers_fill(struct sim *sim, struct hc_arena *arena, struct serv
 		struct sim_container *container = &sim->containers[index];
 		struct container_view *view = &world->containers[world->container_count];
 
-		if (!container->exists)
+		if (!container->exists || container->foreign)
 			continue;
 		*view = container->view;
 		view->listed = !sim->traefik_away && container->listed;

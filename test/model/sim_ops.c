@@ -1,6 +1,8 @@
 /* See sim_ops.h. */
 #include "sim_ops.h"
 
+#include "model/names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,23 @@ static void relabel(struct sim *sim, struct sim_container *container)
 	memcpy(labels, view->labels, view->label_count * sizeof(struct label));
 	labels[0].value = "changed";
 	view->labels = labels;
+}
+
+static void foreign(struct sim *sim, int revision)
+{
+	struct sim_container *container = &sim->containers[SIM_CONTAINERS_MAX - 1];
+
+	sim->container_high = SIM_CONTAINERS_MAX;
+	*container = (struct sim_container){.exists = true, .foreign = true};
+	container->view = (struct container_view){
+		.id = "foreign",
+		.name = name_container(sim->arena, "shop", revision, 0, "namespace-uid"),
+		.folder = "foreign",
+		.deployment_uid = "foreign",
+		.address = "",
+		.fixed_address = "10.1.2.254",
+		.state = CONTAINER_EXITED,
+	};
 }
 
 static void by_hand(struct sim *sim, const struct step *step)
@@ -93,6 +112,9 @@ void sim_op(struct sim *sim, const struct step *step)
 		break;
 	case OP_EXPOSE:
 		sim->spec.expose = (enum exposure)step->argument;
+		break;
+	case OP_FOREIGN:
+		foreign(sim, step->argument);
 		break;
 	case OP_VOLUME:
 		sim->spec.volume = step->argument;

@@ -32,6 +32,7 @@ enum op {
 	OP_REGISTRY, /* argument: 0 away, 1 back */
 	OP_EXPOSE,
 	OP_VOLUME,
+	OP_FOREIGN, /* somebody makes a container with the name of replica 0 of this revision */
 };
 
 struct step {
