@@ -15,6 +15,7 @@ from harness import PROGRAMS, Platform, PublicConnection, eventually, free_ports
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 PARALLEL = 8  # of the raw peer: more gains nothing on two cores
 IDLE_SECONDS = 30
+BRIDGE = "hv-bench"  # of the peers' network; removed even when a run breaks off
 
 
 def until_all_answer(hosts, port, started):
@@ -89,6 +90,10 @@ dialTimeout = "1s"
             connection.close()
 
     def close(self):
+        with open(os.path.join(self.folder, "traefik.log"), encoding="utf-8", errors="replace") as file:
+            wrong = [line for line in file if " ERR " in line]
+        for line in wrong[-5:]:
+            print(f"Traefik of peer {self.name}: {line.strip()}", file=sys.stderr)
         self.process.terminate()
         self.process.wait()
         self.log.close()
@@ -130,14 +135,16 @@ def raw(platform, sample, network):
         platform.docker("POST", f"/containers/{made['Id']}/start")
         return made["Id"]
 
-    started = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        made = [pool.submit(one, number) for number in range(COUNT)]
-        seconds = until_all_answer([peer.host(number) for number in range(COUNT)], peer.port, started)
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(lambda each: platform.docker("DELETE", f"/containers/{each.result()}?force=true"), made))
-    peer.close()
-    return seconds
+    made = []
+    try:
+        started = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+            made = [pool.submit(one, number) for number in range(COUNT)]
+            return until_all_answer([peer.host(number) for number in range(COUNT)], peer.port, started)
+    finally:
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(lambda each: platform.docker("DELETE", f"/containers/{each.result()}?force=true"), made))
+        peer.close()
 
 
 def compose(platform, sample, network):
@@ -157,17 +164,23 @@ def compose(platform, sample, network):
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"version": "2.4", "services": services, "networks": {"bench": {"external": True, "name": network}}},
                   file)
-    environment = dict(os.environ, DOCKER_HOST=platform.endpoints["dockerHost"], COMPOSE_PARALLEL_LIMIT="16")
+    environment = dict(os.environ, DOCKER_HOST=platform.endpoints["dockerHost"])
     command = ["docker-compose", "-f", path, "-p", "bench"]
+    try:
+        return compose_up(peer, command, environment)
+    finally:
+        subprocess.run(command + ["rm", "-sf"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       check=False)
+        peer.close()
+
+
+def compose_up(peer, command, environment):
     started = time.monotonic()
     up = subprocess.Popen(command + ["up", "-d"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = threading.Thread(target=up.stderr.read, daemon=True)
     said.start()
     seconds = until_all_answer([peer.host(number) for number in range(COUNT)], peer.port, started)
     up.wait()
-    subprocess.run(command + ["rm", "-sf"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   check=False)
-    peer.close()
     return seconds
 
 
@@ -245,7 +258,8 @@ def main():
         idle(platform, COUNT)
         sample = platform.docker("GET", f"/containers/{platform.containers('ours-0')[0]['Id']}/json")
         platform.docker("POST", "/networks/create", {"Name": "bench", "Driver": "bridge",
-                                                    "IPAM": {"Config": [{"Subnet": "10.212.7.0/24"}]}})
+                                                    "IPAM": {"Config": [{"Subnet": f"10.212.{os.getpid() % 200}.0/24"}]},
+                                                    "Options": {"com.docker.network.bridge.name": BRIDGE}})
         for number in range(COUNT):
             platform.delete(f"ours-{number}")
         eventually(lambda: not any(platform.containers(f"ours-{number}") for number in range(COUNT)), 180,
@@ -260,6 +274,7 @@ def main():
         raise
     finally:
         platform.close()
+        subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":
