@@ -76,8 +76,7 @@ static int make_folders(struct up *up, struct hc_error *err)
 			   : 0;
 }
 
-/* --- steps
- * ---------------------------------------------------------------------------------------------------- */
+/* --- steps --- */
 
 static int step_state(struct up *up, struct hc_error *err)
 {
@@ -163,8 +162,7 @@ static void print_addresses(struct up *up)
 	fflush(stdout);
 }
 
-/* --- main loop
- * ------------------------------------------------------------------------------------------------ */
+/* --- main loop --- */
 
 static void plan_restart(struct up_process *process, const char *how)
 {
@@ -282,8 +280,7 @@ static int run_up(int argc, char **argv)
 	return code;
 }
 
-/* --- down
- * ----------------------------------------------------------------------------------------------------- */
+/* --- down --- */
 
 /* A supervisor that runs does the work itself. */
 static int end_holder(struct up *up, pid_t holder, struct hc_error *err)

@@ -3,6 +3,7 @@
  *   up.c            the steps in order, the main loop, the two commands
  *   up_options.c    command line, settings.json, the lock of the state folder
  *   up_ports.c      which ports are free, and who holds one
+ *   up_pool.c       the address range of applications' networks
  *   up_process.c    start, adopt, watch and stop one process; its record and log
  *   up_wait.c       waiting for readiness, for a signal, for the end
  *   up_postgres.c up_redis.c up_engine.c up_api.c up_traefik.c up_controller.c    one part each
@@ -95,6 +96,7 @@ struct up {
 	struct up_process process[UP_PART_COUNT];
 	int lock_fd;
 	int signal_fd;
+	int pool_fd; /* claims the network pool on this machine */
 	bool stop_requested;
 	int step;
 	int64_t step_started_ms;
@@ -103,16 +105,14 @@ struct up {
 /* DIR/… in the arena. */
 char *up_path(struct up *up, const char *format, ...) HC_PRINTF(2, 3);
 
-/* --- progress
- * ------------------------------------------------------------------------------------------------- */
+/* --- progress --- */
 
 #define UP_STEP_COUNT 9
 void up_step_begin(struct up *up, const char *title); /* "[3/9] PostgreSQL … " */
 void up_step_end(struct up *up, const char *outcome); /* "ready in 0.8 s": outcome and the time it took */
 void up_say(const char *format, ...) HC_PRINTF(1, 2); /* one indented line */
 
-/* --- options, settings, lock
- * ---------------------------------------------------------------------------------- */
+/* --- options, settings, lock --- */
 
 /* 0; 1: help was printed; -1: usage error. */
 int up_options_parse(int argc, char **argv, bool down, struct up_options *ret_options, struct hc_error *err)
@@ -128,8 +128,7 @@ int up_settings_choose(struct up *up, struct hc_error *err)
 	HC_MUST_CHECK; /* options over settings over defaults */
 int up_settings_save(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 
-/* --- ports
- * ---------------------------------------------------------------------------------------------------- */
+/* --- ports --- */
 
 bool up_port_free(int port, bool loopback_only);
 int up_port_any(void); /* a free one on loopback; 0 when there is none */
@@ -139,8 +138,13 @@ int up_port_require(int port, bool loopback_only, const char *what, const char *
 bool up_network_routed(uint32_t network,
 					   int prefix); /* some interface has a route into it; host byte order */
 
-/* --- processes
- * ------------------------------------------------------------------------------------------------ */
+/* --- network pool --- */
+
+int up_pool_check(const char *text, struct hc_error *err) HC_MUST_CHECK; /* the option's syntax */
+/* Sets network_pool and claims it until up_done; a pool that another platform has claimed is left to it. */
+int up_pool_choose(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+
+/* --- processes --- */
 
 char **up_arguments(struct up *up, const char *const *argv); /* NULL-terminated copy in the arena */
 /* Fingerprint, then: adopts the recorded process when it is the same, else stops it and starts a new one;
@@ -166,8 +170,7 @@ int up_folder_for(struct up *up, const char *path, const char *user, mode_t mode
 	HC_MUST_CHECK; /* made, owned by that user */
 int up_file_for(const char *path, const char *user, const char *text, struct hc_error *err) HC_MUST_CHECK;
 
-/* --- waiting
- * -------------------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 /* Sleeps, but a signal that asks us to stop ends it early; then, and ever after, stop_requested is true. */
 void up_pause(struct up *up, int milliseconds);
@@ -176,8 +179,7 @@ bool up_wait_pidfd(int pidfd, int milliseconds); /* true: it has ended */
 /* Adds the last lines of a log file to the error. */
 void up_add_log_tail(struct up *up, const char *name, struct hc_error *err);
 
-/* --- HTTP
- * ----------------------------------------------------------------------------------------------------- */
+/* --- HTTP --- */
 
 struct up_request {
 	const char *method; /* NULL: GET */
@@ -200,8 +202,7 @@ int up_http(const struct up_request *request, struct up_answer *ret_answer, stru
 /* One GET that must answer 200. */
 int up_http_expect_ok(const struct up_request *request, struct hc_error *err) HC_MUST_CHECK;
 
-/* --- parts
- * ---------------------------------------------------------------------------------------------------- */
+/* --- parts --- */
 
 int up_postgres_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_redis_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
@@ -218,8 +219,7 @@ int up_traefik_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_controller_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_sample_deploy(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 
-/* --- files
- * ---------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 /* Random text of 40 characters, made once and kept with mode 0600. */
 int up_secret_ensure(struct up *up, const char *name, const char **ret_secret, struct hc_error *err)
@@ -229,8 +229,7 @@ int up_kubeconfig_write(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 /* https://HOST[:PORT], without the port when it is the scheme's own; in the arena. */
 char *up_url(struct up *up, const char *host);
 
-/* --- stopping
- * ------------------------------------------------------------------------------------------------- */
+/* --- stopping --- */
 
 /* Processes in order, containers, networks, firewall table, engine, mounts. Goes on after a failure and
  * returns -1 with the first one. */

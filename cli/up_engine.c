@@ -64,14 +64,75 @@ static int ready(struct up *up, struct hc_error *err)
 	return ping(up->docker_host, err);
 }
 
+/* --- what outlives the embedded engine --- */
+
+/* True when one argument of the process is exactly that text. */
+static bool has_argument(const char *pid, const char *wanted)
+{
+	HC_AUTO_FREE path = hc_xprintf("/proc/%s/cmdline", pid);
+	HC_AUTO_FREE text = NULL;
+	size_t length = 0;
+
+	if (hc_file_read(path, PROC_FILE_BYTES_MAX, &text, &length, NULL))
+		return false;
+	for (size_t at = 0; at < length; at += strlen(text + at) + 1)
+		if (!strcmp(text + at, wanted))
+			return true;
+	return false;
+}
+
+/* Processes with exactly that argument: SIGTERM, then SIGKILL. */
+static void end_with_argument(const char *wanted)
+{
+	struct dirent *entry;
+	DIR *folder = opendir("/proc");
+
+	while (folder && (entry = readdir(folder))) {
+		HC_AUTO_FD pidfd = -1;
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		pidfd = pidfd_open(atoi(entry->d_name), 0);
+		if (pidfd < 0 || !has_argument(entry->d_name, wanted))
+			continue;
+		pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
+		if (!up_wait_pidfd(pidfd, 3000)) {
+			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+			up_wait_pidfd(pidfd, 3000);
+		}
+	}
+	if (folder)
+		closedir(folder);
+}
+
+/* containerd has our --config path, its shims our -address; no other process has either as an argument. */
+static const char *containerd_argument(struct up *up)
+{
+	return up_path(up, "docker/exec/containerd/containerd.toml");
+}
+
+static const char *shim_argument(struct up *up)
+{
+	return up_path(up, "docker/exec/containerd/containerd.sock");
+}
+
+static int forget_pid(const char *path, struct hc_error *err)
+{
+	if (unlink(path) && errno != ENOENT)
+		return hc_fail(err, HC_TRANSIENT, "remove %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* We know that dockerd does not run, and that its containerd ends with it. dockerd itself would only ask
+ * whether some process has the number in the file: another's, or one that nobody has reaped yet, and then
+ * wait for it in vain. */
 static int before_start(struct up *up, struct hc_error *err)
 {
-	const char *pid_file = up_path(up, "run/docker.pid");
-
-	/* We know that it does not run; dockerd would only ask whether some process has that number. */
-	if (unlink(pid_file) && errno != ENOENT)
-		return hc_fail(err, HC_TRANSIENT, "remove %s: %s", pid_file, strerror(errno));
-	return 0;
+	end_with_argument(containerd_argument(up));
+	return forget_pid(up_path(up, "run/docker.pid"), err) ||
+				   forget_pid(up_path(up, "docker/exec/containerd/containerd.pid"), err)
+			   ? -1
+			   : 0;
 }
 
 int up_engine_prepare(struct up *up, struct hc_error *err)
@@ -134,51 +195,6 @@ int up_engine_check(struct up *up, struct hc_error *err)
 	return 0;
 }
 
-/* --- what outlives the embedded engine
- * ------------------------------------------------------------------------ */
-
-/* True when one argument of the process is exactly that text. */
-static bool has_argument(const char *pid, const char *wanted)
-{
-	HC_AUTO_FREE path = hc_xprintf("/proc/%s/cmdline", pid);
-	HC_AUTO_FREE text = NULL;
-	size_t length = 0;
-
-	if (hc_file_read(path, PROC_FILE_BYTES_MAX, &text, &length, NULL))
-		return false;
-	for (size_t at = 0; at < length; at += strlen(text + at) + 1)
-		if (!strcmp(text + at, wanted))
-			return true;
-	return false;
-}
-
-/* containerd has our --config path, its shims our -address; no other process has either as an argument. */
-static void end_leftovers(struct up *up)
-{
-	const char *address = up_path(up, "docker/exec/containerd/containerd.sock");
-	const char *configuration = up_path(up, "docker/exec/containerd/containerd.toml");
-	struct dirent *entry;
-	DIR *folder = opendir("/proc");
-
-	while (folder && (entry = readdir(folder))) {
-		HC_AUTO_FD pidfd = -1;
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		pidfd = pidfd_open((int)strtol(entry->d_name, NULL, 10), 0);
-		if (pidfd < 0 ||
-			(!has_argument(entry->d_name, address) && !has_argument(entry->d_name, configuration)))
-			continue;
-		pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
-		if (!up_wait_pidfd(pidfd, 3000)) {
-			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-			up_wait_pidfd(pidfd, 3000);
-		}
-	}
-	if (folder)
-		closedir(folder);
-}
-
 /* Mount points under the state folder, the last mounted first. */
 static void unmount_all(struct up *up)
 {
@@ -208,7 +224,7 @@ static void unmount_all(struct up *up)
 
 static bool containers_run(struct up *up)
 {
-	const char *address = up_path(up, "docker/exec/containerd/containerd.sock");
+	const char *address = shim_argument(up);
 	struct dirent *entry;
 	DIR *folder = opendir("/proc");
 	bool found = false;
@@ -230,7 +246,8 @@ void up_engine_clear(struct up *up)
 {
 	struct hc_error err = {0};
 
-	end_leftovers(up);
+	end_with_argument(containerd_argument(up));
+	end_with_argument(shim_argument(up));
 	unmount_all(up);
 	if (hc_folder_remove(up_path(up, "docker/exec"), &err))
 		up_say("%s", err.text);

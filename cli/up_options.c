@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -113,31 +112,8 @@ static int check_domain(const char *domain, struct hc_error *err)
 	}
 }
 
-static int parse_pool(const char *text, uint32_t *ret_network, int *ret_prefix, struct hc_error *err)
-{
-	char address[INET_ADDRSTRLEN];
-	struct in_addr parsed;
-	const char *slash = strchr(text, '/');
-	int prefix = slash ? (int)strtol(slash + 1, NULL, 10) : 0;
-
-	if (slash && (size_t)(slash - text) < sizeof(address) && prefix >= 8 && prefix <= 22) {
-		snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
-		if (inet_pton(AF_INET, address, &parsed) == 1) {
-			*ret_network = ntohl(parsed.s_addr);
-			*ret_prefix = prefix;
-			if (!(*ret_network & (UINT32_MAX >> prefix)))
-				return 0;
-		}
-	}
-	return hc_fail(err, HC_INVALID,
-				   "--network-pool \"%s\": must be an IPv4 network of /8 to /22, as 10.213.0.0/16", text);
-}
-
 static int take_option(int id, struct up_options *options, struct hc_error *err)
 {
-	uint32_t network;
-	int prefix;
-
 	switch (id) {
 	case 's':
 		options->state = optarg;
@@ -152,7 +128,7 @@ static int take_option(int id, struct up_options *options, struct hc_error *err)
 		return hc_fail(err, HC_INVALID, "--docker-host \"%s\": must be unix:///PATH or \"embedded\"", optarg);
 	case 'n':
 		options->network_pool = optarg;
-		return parse_pool(optarg, &network, &prefix, err);
+		return up_pool_check(optarg, err);
 	case 't':
 		options->traefik = optarg;
 		return 0;
@@ -201,8 +177,7 @@ int up_options_parse(int argc, char **argv, bool down, struct up_options *ret_op
 	return 0;
 }
 
-/* --- state folder
- * --------------------------------------------------------------------------------------------- */
+/* --- state folder --- */
 
 /* The path goes into configuration files of four programs and into socket addresses of at most 107 bytes. */
 #define STATE_BYTES_MAX 64
@@ -275,7 +250,8 @@ int up_init(struct up *up, const struct up_options *options, struct hc_error *er
 {
 	char *state;
 
-	*up = (struct up){.arena = hc_arena_new(), .options = *options, .lock_fd = -1, .signal_fd = -1};
+	*up = (struct up){
+		.arena = hc_arena_new(), .options = *options, .lock_fd = -1, .pool_fd = -1, .signal_fd = -1};
 	for (size_t i = 0; i < UP_PART_COUNT; i++)
 		up->process[i].pidfd = -1;
 	if (options->state[0] == '/') {
@@ -306,6 +282,8 @@ void up_done(struct up *up)
 			close(up->process[i].pidfd);
 	if (up->signal_fd >= 0)
 		close(up->signal_fd);
+	if (up->pool_fd >= 0)
+		close(up->pool_fd);
 	if (up->lock_fd >= 0)
 		close(up->lock_fd);
 	hc_arena_free(up->arena);
@@ -355,8 +333,7 @@ pid_t up_lock_holder(struct up *up)
 	return pid;
 }
 
-/* --- settings
- * ------------------------------------------------------------------------------------------------- */
+/* --- settings --- */
 
 int up_settings_load(struct up *up, struct hc_error *err)
 {
@@ -413,16 +390,6 @@ static int port_default(int usual, int stand_in, bool loopback_only)
 	return !up_port_free(usual, loopback_only) && up_port_free(stand_in, loopback_only) ? stand_in : usual;
 }
 
-/* Two installations on one machine must not take the same subnets: 10.213/16 … 10.222/16. */
-static const char *pool_default(struct up *up)
-{
-	int second = 213;
-
-	while (second < 222 && up_network_routed(10U << 24 | (uint32_t)second << 16, 16))
-		second++;
-	return hc_arena_printf(up->arena, "10.%d.0.0/16", second);
-}
-
 int up_settings_choose(struct up *up, struct hc_error *err)
 {
 	const struct up_options *options = &up->options;
@@ -431,10 +398,8 @@ int up_settings_choose(struct up *up, struct hc_error *err)
 		up->domain = options->domain;
 	if (!up->domain)
 		up->domain = DEFAULT_DOMAIN;
-	if (options->network_pool)
-		up->network_pool = options->network_pool;
-	if (!up->network_pool)
-		up->network_pool = pool_default(up);
+	if (up_pool_choose(up, err))
+		return -1;
 	up->http_port = options->http_port ? options->http_port : up->http_port;
 	up->https_port = options->https_port ? options->https_port : up->https_port;
 	up->api_port = options->api_port ? options->api_port : up->api_port;

@@ -19,6 +19,7 @@
 
 #define DEBIAN_PROGRAMS "/usr/lib/postgresql"
 #define USER "postgres"
+#define PID_FILE_BYTES_MAX 4096
 
 static const char HBA[] = "# written by helvetia up\n"
 						  "local helvetia helvetia peer map=platform\n"
@@ -95,8 +96,24 @@ static int make_cluster(struct up *up, struct hc_error *err)
 	return 0;
 }
 
+/* A postmaster that was killed and that nobody has reaped yet still has its number; its successor would take
+ * it for a live one. Its shared memory is checked by the successor without the file, too. */
+static int forget_dead_postmaster(struct up *up, struct hc_error *err)
+{
+	const char *path = up_path(up, "postgres/postmaster.pid");
+	HC_AUTO_FREE text = NULL;
+
+	if (hc_file_read(path, PID_FILE_BYTES_MAX, &text, NULL, err))
+		return err->class == HC_NOT_FOUND ? 0 : -1;
+	if (!up_pid_start_ticks(atoi(text)) && unlink(path) && errno != ENOENT)
+		return hc_fail(err, HC_TRANSIENT, "remove %s: %s", path, strerror(errno));
+	return 0;
+}
+
 static int before_start(struct up *up, struct hc_error *err)
 {
+	if (forget_dead_postmaster(up, err))
+		return -1;
 	return write_access(up_path(up, "postgres"), err);
 }
 

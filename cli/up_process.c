@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 #define RECORD_BYTES_MAX 4096
+#define START_ATTEMPTS 3
+#define START_PAUSE_MS 500
 #define LOG_BYTES_MAX (16 * 1024 * 1024) /* of one log file before it is moved to NAME.log.1 */
 
 uint64_t up_pid_start_ticks(pid_t pid)
@@ -78,8 +80,7 @@ char **up_arguments(struct up *up, const char *const *argv)
 	return copy;
 }
 
-/* --- records
- * -------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static char *record_path(struct up *up, const char *name)
 {
@@ -157,8 +158,7 @@ static void fingerprint_make(const struct up_process *process, char fingerprint[
 	crypto_sha256_hex(hc_text_string(&text), text.length, fingerprint);
 }
 
-/* --- start
- * ---------------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 /* In the child, after fork: only what may fail in the kernel is left to do. Reports errno through the pipe.
  */
@@ -254,6 +254,21 @@ int up_process_start(struct up *up, struct up_process *process, struct hc_error 
 	return record_write(up, process, err);
 }
 
+/* What a process that was killed a moment ago leaves (its children, its shared memory) can end its successor.
+ */
+static int start_and_wait(struct up *up, struct up_process *process, struct hc_error *err)
+{
+	for (int attempt = 1;; attempt++) {
+		if (up_process_start(up, process, err))
+			return -1;
+		if (!up_wait_ready(up, process, err))
+			return 0;
+		if (process->pid || up->stop_requested || attempt == START_ATTEMPTS)
+			return -1;
+		up_pause(up, START_PAUSE_MS);
+	}
+}
+
 int up_process_ensure(struct up *up, enum up_part part, bool *ret_adopted, struct hc_error *err)
 {
 	struct up_process *process = &up->process[part];
@@ -270,7 +285,7 @@ int up_process_ensure(struct up *up, enum up_part part, bool *ret_adopted, struc
 	}
 	if (!adopted) {
 		up_process_stop(up, process);
-		if (up_process_start(up, process, err) || up_wait_ready(up, process, err))
+		if (start_and_wait(up, process, err))
 			return -1;
 	}
 	process->wanted = true;
@@ -308,8 +323,7 @@ int up_run(struct up *up, const char *name, const char *user, const char *const 
 	return -1;
 }
 
-/* --- end
- * ------------------------------------------------------------------------------------------------------ */
+/* --- end --- */
 
 bool up_process_ended(struct up_process *process, char *how, size_t size)
 {
@@ -375,8 +389,7 @@ void up_process_rotate_log(struct up *up, struct up_process *process)
 		up_say("can't cut %s: %s", path, strerror(errno));
 }
 
-/* --- files for other users
- * ------------------------------------------------------------------------------------ */
+/* --- files for other users --- */
 
 static int give_to(const char *path, const char *user_name, struct hc_error *err)
 {

@@ -171,8 +171,7 @@ void up_abandon(struct up *up)
 		up_engine_clear_if_idle(up);
 }
 
-/* --- purge
- * ---------------------------------------------------------------------------------------------------- */
+/* --- purge --- */
 
 /* Volumes of ours on an engine that is not ours; an embedded engine's are in the state folder. */
 static int remove_volumes(struct up *up, struct hc_error *err)
