@@ -70,9 +70,10 @@ class UpDown(unittest.TestCase):
         self.deploy()
         self.assertEqual(self.platform.interrupt(), 0)
         self.left_nothing()
-        self.platform.start()
+        self.platform.start(30)
+        # Its status is still that of before, until the controller has looked.
+        eventually(lambda: self.platform.version("kept") == "one", 30, "it serves again")
         self.platform.wait_ready("kept")
-        self.assertEqual(self.platform.version("kept"), "one")
         self.assertEqual(self.platform.service("kept")["status"]["currentDeployment"], "kept-r1")
 
     def test_2_killed_it_leaves_apps_running_and_the_next_one_adopts_them(self):
@@ -81,7 +82,7 @@ class UpDown(unittest.TestCase):
         pids = self.platform.pids()
         self.platform.kill()
         self.assertEqual(self.platform.version("kept"), "one")
-        self.platform.start()
+        self.platform.start(20)
         self.assertEqual([each["Id"] for each in self.platform.containers("kept")], containers)
         self.assertEqual(self.platform.version("kept"), "one")
         self.assertEqual(self.platform.pids()["postgres"], pids["postgres"], "what still runs is adopted")
@@ -172,14 +173,20 @@ class ForeignEngine(unittest.TestCase):
         finally:
             connection.close()
 
-    def foreign(self, platform):
-        """What a stranger has there, with the state of each container."""
+    def objects(self, platform, ours):
+        """Containers with their state, and networks."""
         containers = [(each["Id"], each["Names"], each["State"]) for each in
                       platform.docker("GET", "/containers/json?all=true")
-                      if "cloud.helvetia.installation" not in each["Labels"]]
+                      if ("cloud.helvetia.installation" in each["Labels"]) == ours]
         networks = [each["Id"] for each in platform.docker("GET", "/networks")
-                    if "cloud.helvetia.installation" not in each["Labels"]]
+                    if ("cloud.helvetia.installation" in each["Labels"]) == ours]
         return containers, sorted(networks)
+
+    def ours(self, platform):
+        return self.objects(platform, True)
+
+    def foreign(self, platform):
+        return self.objects(platform, False)
 
     def test_a_strangers_objects_stay_untouched(self):
         platform = Platform(engine=f"unix://{self.socket}")
@@ -198,11 +205,20 @@ class ForeignEngine(unittest.TestCase):
             platform.wait_ready("guest")
             self.assertEqual(platform.version("guest"), "one")
             self.assertEqual(self.foreign(platform), before)
-            platform.interrupt()
+            platform.delete("guest")
+            eventually(lambda: platform.service("guest") is None, 60, "the guest is gone")
             self.assertEqual(self.foreign(platform), before)
-            ours = [each for each in platform.docker("GET", "/containers/json?all=true")
-                    if "cloud.helvetia.installation" in each["Labels"]]
-            self.assertEqual(ours, [], "ours are removed")
+            platform.apply(service("guest", platform.image("guest:1", "one")))
+            platform.wait_ready("guest")
+            platform.interrupt()
+            self.assertEqual((self.ours(platform), self.foreign(platform)), (([], []), before))
+            platform.start(30)
+            eventually(lambda: platform.version("guest") == "one", 30, "the guest serves again")
+            platform.kill()
+            platform.command("down")
+            self.assertEqual((self.ours(platform), self.foreign(platform)), (([], []), before))
+            platform.command("down", "--purge", "--yes")
+            self.assertEqual(self.foreign(platform), before)
             platform.docker("DELETE", f"/containers/{made['Id']}?force=true")
             platform.docker("DELETE", "/networks/strangers")
         finally:
