@@ -174,9 +174,12 @@ static void mounts(const struct service_world *world, const struct deployment_vi
 	}
 }
 
-static const char **probe_argv(const struct service_template *template, struct hc_arena *arena)
+/* With a path of its own the public host is sent along: an application that checks its Host header would
+ * refuse any other (the controller's check sends the same). */
+static const char **probe_argv(const struct service_world *world, const struct service_template *template,
+							   struct hc_arena *arena)
 {
-	const char **argv = hc_arena_alloc_array(arena, 7, sizeof(char *));
+	const char **argv = hc_arena_alloc_array(arena, 8, sizeof(char *));
 
 	argv[0] = "/.helvetia/probe";
 	argv[1] = "watch";
@@ -184,6 +187,8 @@ static const char **probe_argv(const struct service_template *template, struct h
 	argv[3] = "3000"; /* seconds that it stays: less than the health check's timeout of an hour */
 	argv[4] = template->expose == EXPOSE_NONE ? "0" : hc_arena_printf(arena, "%d", template->internal_port);
 	argv[5] = template->health_check.path ? template->health_check.path : "-";
+	if (template->health_check.path && template->expose == EXPOSE_PUBLIC)
+		argv[6] = hc_arena_printf(arena, "%s.%s", world->service.name, world->domain);
 	return argv;
 }
 
@@ -247,7 +252,7 @@ const struct container_spec *deployment_container(const struct service_world *wo
 	spec->address = address;
 	spec->entrypoint = template->start_command ? command_argv(template->start_command, arena) : NULL;
 	spec->env = environment(world, deployment, shell, arena);
-	spec->probe = probe_argv(template, arena);
+	spec->probe = probe_argv(world, template, arena);
 	spec->memory_bytes = template->resources.memory_bytes;
 	spec->cpu_millis = template->resources.cpu_millis;
 	spec->pids = template->resources.pids;

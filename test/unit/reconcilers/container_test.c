@@ -65,6 +65,7 @@ static void test_public(void **state)
 		"shop-r7-1-eb0c3431 image sha256:app:1 network helvetia-default alias shop address 10.1.2.9 stop 30\n"
 		"env PORT=8080\nenv HELVETIA_SERVICE=shop\nenv HELVETIA_REVISION=7\nenv A=1 2\nenv C=\n"
 		"probe /.helvetia/probe\nprobe watch\nprobe /.helvetia/gate\nprobe 3000\nprobe 8080\nprobe /up\n"
+		"probe shop.example.org\n"
 		"cloud.helvetia.address=10.1.2.9\ncloud.helvetia.deployment=d7\ncloud.helvetia.folder=shop-r7-1-"
 		"eb0c3431\n"
 		"cloud.helvetia.installation=install\ncloud.helvetia.namespace=default\ncloud.helvetia.ordinal=1\n"
