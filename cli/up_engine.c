@@ -92,7 +92,7 @@ static void end_with_argument(const char *wanted)
 
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		pidfd = pidfd_open(atoi(entry->d_name), 0);
+		pidfd = pidfd_open((int)strtol(entry->d_name, NULL, 10), 0);
 		if (pidfd < 0 || !has_argument(entry->d_name, wanted))
 			continue;
 		pidfd_send_signal(pidfd, SIGTERM, NULL, 0);

@@ -105,7 +105,7 @@ static int forget_dead_postmaster(struct up *up, struct hc_error *err)
 
 	if (hc_file_read(path, PID_FILE_BYTES_MAX, &text, NULL, err))
 		return err->class == HC_NOT_FOUND ? 0 : -1;
-	if (!up_pid_start_ticks(atoi(text)) && unlink(path) && errno != ENOENT)
+	if (!up_pid_start_ticks((int)strtol(text, NULL, 10)) && unlink(path) && errno != ENOENT)
 		return hc_fail(err, HC_TRANSIENT, "remove %s: %s", path, strerror(errno));
 	return 0;
 }
