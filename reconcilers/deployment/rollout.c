@@ -172,54 +172,75 @@ static bool reached(const struct container_view *container)
 		   (rollout_running(container) && container->gate_open && container->listed);
 }
 
+/* What the serving Deployment has, as the first look at its wanted ordinals found it. */
+struct serving_look {
+	int published; /* of all its containers */
+	int good;      /* published and not drifted, of the wanted ordinals */
+	int drifted;   /* of the wanted ordinals: to be made anew */
+	int highest;   /* ordinal */
+};
+
+static struct serving_look look_at_wanted(struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const struct deployment_view *serving = rollout->serving;
+	struct serving_look look = {.highest = rollout->replicas - 1};
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+		enum container_role *role = &rollout->roles[index];
+		bool published = rollout_published(world, container);
+
+		if (!hc_streq(container->deployment_uid, serving->uid))
+			continue;
+		look.published += published;
+		look.highest = container->ordinal > look.highest ? container->ordinal : look.highest;
+		if (container->ordinal >= rollout->replicas)
+			continue;
+		*role = rollout_find(rollout, serving, container->ordinal) == container ? ROLE_WANTED : ROLE_UNWANTED;
+		if (*role == ROLE_WANTED && made_anew(rollout, serving, container)) {
+			look.drifted++;
+			*role = reached(container) && !rollout->recreate ? ROLE_KEPT : ROLE_UNWANTED;
+		} else if (*role == ROLE_WANTED) {
+			look.good += published;
+		}
+	}
+	return look;
+}
+
 /* C-20 … C-24: which containers of the serving Deployment stay. What is surplus stands in for wanted replicas
  * that are not published, so that scaling down or making a drifted one anew never leaves fewer than before
- * (INV-3). */
+ * (INV-3). A revision that is only the fallback of a newer one is left as it is: it goes soon. */
 static void roles_serving(struct rollout *rollout)
 {
 	const struct service_world *world = rollout->world;
 	const struct deployment_view *serving = rollout->serving;
-	enum container_role *roles = rollout->roles;
-	int drifted = 0, published = 0, good = 0, missing, highest = rollout->replicas - 1;
+	struct serving_look look = look_at_wanted(rollout);
+	int uncovered = rollout->replicas - look.good;
+	int stand_ins_wanted = serving == rollout->current && !rollout->recreate ? look.drifted : 0;
 
 	for (size_t index = 0; index < world->container_count; index++) {
 		const struct container_view *container = &world->containers[index];
-		bool is_published = rollout_published(world, container);
+		enum container_role *role = &rollout->roles[index];
+		bool published = rollout_published(world, container);
 
-		if (!hc_streq(container->deployment_uid, serving->uid))
+		if (!hc_streq(container->deployment_uid, serving->uid) || rollout->recreate)
 			continue;
-		published += is_published;
-		highest = container->ordinal > highest ? container->ordinal : highest;
-		if (container->ordinal >= rollout->replicas)
-			continue;
-		roles[index] = rollout_find(rollout, serving, container->ordinal) == container ? ROLE_WANTED
-																					   : ROLE_UNWANTED;
-		if (roles[index] == ROLE_WANTED && made_anew(rollout, serving, container)) {
-			drifted++;
-			roles[index] = reached(container) && !rollout->recreate ? ROLE_KEPT : ROLE_UNWANTED;
-		} else if (roles[index] == ROLE_WANTED) {
-			good += is_published;
+		if (container->ordinal < rollout->replicas) {
+			if (*role == ROLE_KEPT && serving == rollout->current &&
+				look.published - published >= rollout->replicas) {
+				*role = ROLE_UNWANTED;
+				look.published -= published;
+			}
+		} else if (uncovered > 0 &&
+				   (published || (stand_ins_wanted > 0 && !made_anew(rollout, serving, container)))) {
+			*role = published ? ROLE_KEPT : ROLE_WANTED;
+			uncovered--;
+			stand_ins_wanted -= stand_ins_wanted > 0;
 		}
 	}
-	missing = rollout->replicas - good;
-	for (size_t index = 0; index < world->container_count; index++) {
-		const struct container_view *container = &world->containers[index];
-
-		if (!hc_streq(container->deployment_uid, serving->uid))
-			continue;
-		if (container->ordinal >= rollout->replicas && missing > 0 && !rollout->recreate &&
-			(rollout_published(world, container) || (drifted && !made_anew(rollout, serving, container)))) {
-			roles[index] = rollout_published(world, container) ? ROLE_KEPT : ROLE_WANTED;
-			missing--;
-			drifted -= drifted > 0;
-		} else if (container->ordinal < rollout->replicas && roles[index] == ROLE_KEPT &&
-				   published - rollout_published(world, container) >= rollout->replicas) {
-			roles[index] = ROLE_UNWANTED;
-			published -= rollout_published(world, container);
-		}
-	}
-	if (drifted && !rollout->recreate)
-		rollout->surge = highest + 1;
+	if (stand_ins_wanted > 0)
+		rollout->surge = look.highest + 1;
 }
 
 static void roles_attempt(struct rollout *rollout)

@@ -15,6 +15,8 @@
 #define SIM_TICK_MS 10
 #define SIM_CONTAINERS_MAX 64
 #define SIM_DEPLOYMENTS_MAX 64
+#define SIM_MIN_READY_MS 2000
+#define SIM_DRAIN_MS 3000
 #define SIM_ADDRESS_COOL_MS 60000
 
 /* What the program in an image does. */
@@ -98,7 +100,7 @@ struct sim {
 	const char *pull_image;
 	int pull_attempts;
 	int64_t refused;       /* memory of the controller: revision that the engine refused to make */
-	bool application_hung; /* at some time: a good image may have failed for it */
+	bool application_hurt; /* by hand, at some time: a good image may have failed for it */
 	int64_t address_freed[256];
 	int next_id;
 

@@ -60,10 +60,16 @@ static void check_close(struct sim *sim, struct sim_container *container)
 					  container->view.name);
 		return;
 	}
-	/* A newer revision was published whole (checked when it succeeded). */
+	/* A newer revision was published whole (checked when it succeeded); the old one drains with its gate
+	 * open. */
 	if (current && current->row.phase == DEPLOYMENT_SUCCESS &&
-		container->view.revision < current->row.revision)
+		container->view.revision < current->row.revision) {
+		if (container->view.ordinal < sim->spec.replicas &&
+			strcmp(current->row.stage_since.boot_id, sim->boot_id) == 0 &&
+			sim->boot_ms < current->row.stage_since.at_ms + SIM_DRAIN_MS)
+			sim_break(sim, "INV-12", "%s was withdrawn before it had drained", container->view.name);
 		return;
+	}
 	if (remaining < sim->spec.replicas)
 		sim_break(sim, "INV-3", "gate of %s closed with %d others published of %d", container->view.name,
 				  remaining, sim->spec.replicas);
@@ -110,12 +116,28 @@ static void check_status(struct sim *sim, const struct service_world *world, con
 		sim_break(sim, "INV-3", "%s takes over with %d replicas published", new->name, published);
 }
 
+/* INV-12: with something to fall back to, a revision proves itself before it succeeds. */
+static void check_success(struct sim *sim, const struct service_world *world, const struct action *action)
+{
+	const struct sim_deployment *old = deployment_of(sim, action->id);
+	bool fallback = false;
+
+	if (!old || old->row.stage != STAGE_STABILIZING || action->deployment->phase != DEPLOYMENT_SUCCESS)
+		return;
+	for (size_t index = 0; index < world->container_count; index++)
+		fallback = fallback || strcmp(world->containers[index].deployment_uid, action->id) != 0;
+	if (fallback && sim->boot_ms < old->row.stage_since.at_ms + SIM_MIN_READY_MS)
+		sim_break(sim, "INV-12", "%s succeeded before it had proven itself", action->target);
+}
+
 void sim_check_action(struct sim *sim, const struct service_world *world, const struct action *action)
 {
 	struct sim_container *container = action->id ? sim_container_find(sim, action->id) : NULL;
 
 	if (action->kind == ACTION_DEPLOYMENT_STATUS)
 		check_status(sim, world, action);
+	if (action->kind == ACTION_DEPLOYMENT_STATUS)
+		check_success(sim, world, action);
 	if (!container)
 		return;
 	if (action->kind == ACTION_GATE_CLOSE)
@@ -214,8 +236,7 @@ void sim_check_settled(struct sim *sim)
 	if (sim_app_is_good(sim->spec.app) &&
 		(!current || current->row.phase != DEPLOYMENT_SUCCESS || current->spec.app != sim->spec.app ||
 		 current->spec.nonce != sim->spec.nonce) &&
-		!sim->application_hung && strcmp(newest->row.reason, "Exited") != 0 &&
-		strcmp(newest->row.reason, "Unstable") != 0)
+		!sim->application_hurt)
 		sim_break(sim, "INV-11", "a good image is not current; newest %s is %s/%s", newest->row.name,
 				  deployment_phase_text(newest->row.phase), newest->row.reason);
 	if (!current || current->row.phase == DEPLOYMENT_SUCCESS)

@@ -51,9 +51,11 @@ static void by_hand(struct sim *sim, const struct step *step)
 		return;
 	switch (step->op) {
 	case OP_KILL:
+		sim->application_hurt = true;
 		sim_kill(sim, container, 137, true);
 		break;
 	case OP_CRASH:
+		sim->application_hurt = true;
 		sim_kill(sim, container, 1, false);
 		break;
 	case OP_REMOVE:
@@ -83,7 +85,7 @@ static void by_hand(struct sim *sim, const struct step *step)
 	case OP_HANG:
 	case OP_UNHANG:
 		container->hung = step->op == OP_HANG;
-		sim->application_hung = true;
+		sim->application_hurt = true;
 		break;
 	default:
 		abort();

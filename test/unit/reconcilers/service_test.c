@@ -75,6 +75,12 @@ static void history_none(struct fixture *fixture)
 	fixture->world.container_count = 1;
 }
 
+static void history_newest(struct fixture *fixture)
+{
+	tried(fixture);
+	fixture->world.service.spec.history_limit = 0;
+}
+
 static void deleting(struct fixture *fixture)
 {
 	serving(fixture);
@@ -235,6 +241,9 @@ static const struct fixture_case rows[] = {
 	 "  5. delete deployment shop-r1: more than 0 of history\n"
 	 "  phase ACTIVE\n" BUILT AVAILABLE UNROUTED
 	 "  Ready=True ReplicasReady: revision 6 serves with 1 replicas\n"},
+	{"S-4 the newest stays: it says what was tried", history_newest,
+	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
+	 "  Ready=False NotReady: revision 2 failed and 1 serves on: it did not answer\n"},
 	{"S-5 containers are left", deleting,
 	 "  phase ACTIVE\n" BUILT UNWANTED ROUTED "  Ready=False Deleting: 1 containers are left\n"},
 	{"S-5 the rest", deleted,

@@ -83,6 +83,20 @@ static void drifted_stand_in(struct fixture *fixture)
 	fixture_published(fixture, &fixture->deployments[0], 1);
 }
 
+static void drifted_fallback(struct fixture *fixture)
+{
+	struct deployment_view *attempt;
+	struct container_view *view;
+
+	drifted(fixture);
+	fixture->deployments[0].current = false;
+	fixture_image(fixture, "app:2");
+	attempt = fixture_deployment(fixture, 2, "app:2", DEPLOYMENT_BUILDING, STAGE_STABILIZING);
+	attempt->current = true;
+	view = fixture_published(fixture, attempt, 0);
+	view->restarts_alone = false;
+}
+
 static void copied(struct fixture *fixture)
 {
 	one(fixture);
@@ -271,6 +285,18 @@ static void answers_again(struct fixture *fixture)
 	view->health = HEALTH_UNHEALTHY;
 }
 
+static void wanted_again(struct fixture *fixture)
+{
+	answers_again(fixture);
+	fixture->containers[0].term_sent_boot_ms = NOW - 1000;
+}
+
+static void wanted_again_ended(struct fixture *fixture)
+{
+	wanted_again(fixture);
+	fixture->containers[0].state = CONTAINER_EXITED;
+}
+
 static void paused(struct fixture *fixture)
 {
 	one(fixture)->state = CONTAINER_PAUSED;
@@ -374,6 +400,8 @@ static const struct fixture_case roles[] = {
 	 "  5. start container shop-r1-1-eb0c3431: it was created\n"},
 	{"C-23 drifted, the stand-in serves", drifted_stand_in,
 	 "  1. close gate shop-r1-0-eb0c3431: it is made anew\n  wake at +50ms\n"},
+	{"C-23 drifted, and only the fallback of a newer one: it goes soon", drifted_fallback,
+	 "  wake at +1000ms\n"},
 	{"C-24 somebody copied ours with its labels", copied,
 	 "  1. close gate copy: it is made anew\n  wake at +50ms\n"},
 	{"C-24 its row is gone, and nothing else serves", row_is_gone, ""},
@@ -437,6 +465,10 @@ static const struct fixture_case healing[] = {
 	{"C-44 answers again: policy, then gate", answers_again,
 	 "  1. set restart unless-stopped shop-r1-0-eb0c3431: it is published now\n"
 	 "  2. open gate shop-r1-0-eb0c3431: it answers\n"},
+	{"C-44 wanted again after SIGTERM: it has to end first", wanted_again, "  wake at +29000ms\n"},
+	{"C-44 wanted again, and ended: no Event of a death", wanted_again_ended,
+	 "  1. set deployment shop-r1: 1 replicas are dead and 0 missing: start 1\n"
+	 "  2. start container shop-r1-0-eb0c3431: it is not running\n"},
 	{"C-45 paused", paused,
 	 "  1. unpause container shop-r1-0-eb0c3431: it is paused\n"
 	 "  2. record event Healed: shop-r1-0-eb0c3431 was paused: continued\n"},
@@ -497,13 +529,38 @@ static void test_healing(void **state)
 	fixture_run(healing, HC_COUNT(healing), deployment_decide);
 }
 
+/* C-41: 1 s, 2 s, 4 s … 60 s, in the row that stands before the start. */
+static void test_back_off(void **state)
+{
+	static const int64_t delays[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	struct fixture fixture;
+
+	(void)state;
+	for (int attempts = 0; attempts < (int)HC_COUNT(delays); attempts++) {
+		const struct deployment_view *row;
+		struct plan plan;
+
+		fixture_init(&fixture);
+		dead(&fixture);
+		fixture.deployments[0].restart_attempts = attempts;
+		plan_init(&plan, fixture.arena);
+		deployment_decide(&fixture.world, &plan);
+		assert_int_equal(plan.actions[0].kind, ACTION_DEPLOYMENT_STATUS);
+		row = plan.actions[0].deployment;
+		assert_int_equal(row->restart_attempts, attempts + 1);
+		assert_int_equal(row->restart_not_before.at_ms, NOW + delays[attempts]);
+		assert_string_equal(row->restart_not_before.boot_id, "b");
+		assert_int_equal(row->phase, DEPLOYMENT_SUCCESS);
+		assert_false(plan.actions[0].becomes_current);
+		fixture_done(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_roles),
-		cmocka_unit_test(test_withdrawal),
-		cmocka_unit_test(test_healing),
+		cmocka_unit_test(test_quiet),   cmocka_unit_test(test_roles),    cmocka_unit_test(test_withdrawal),
+		cmocka_unit_test(test_healing), cmocka_unit_test(test_back_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
