@@ -325,7 +325,7 @@ static int take_down(struct up *up, struct hc_error *err)
 		if (engine_for_removal(up, err) || stop_and_tell(up, err))
 			return -1;
 	} else {
-		printf("Nothing runs.\n");
+		printf(holder ? "Stopped.\n" : "Nothing runs.\n");
 	}
 	if (!up->options.purge)
 		return 0;

@@ -158,6 +158,7 @@ int up_engine_prepare(struct up *up, struct hc_error *err)
 					   "docker.io, or name an engine with --docker-host");
 	process->configuration = "{\n"
 							 "  \"live-restore\": true,\n"
+							 "  \"log-level\": \"warn\",\n"
 							 "  \"userland-proxy\": false,\n"
 							 "  \"iptables\": false,\n"
 							 "  \"ip6tables\": false,\n"

@@ -98,9 +98,8 @@ static int make_cluster(struct up *up, struct hc_error *err)
 
 /* A postmaster that was killed and that nobody has reaped yet still has its number; its successor would take
  * it for a live one. Its shared memory is checked by the successor without the file, too. */
-static int forget_dead_postmaster(struct up *up, struct hc_error *err)
+static int forget_dead_postmaster(const char *path, struct hc_error *err)
 {
-	const char *path = up_path(up, "postgres/postmaster.pid");
 	HC_AUTO_FREE text = NULL;
 
 	if (hc_file_read(path, PID_FILE_BYTES_MAX, &text, NULL, err))
@@ -112,7 +111,8 @@ static int forget_dead_postmaster(struct up *up, struct hc_error *err)
 
 static int before_start(struct up *up, struct hc_error *err)
 {
-	if (forget_dead_postmaster(up, err))
+	if (forget_dead_postmaster(up_path(up, "postgres/postmaster.pid"), err) ||
+		forget_dead_postmaster(up_path(up, "run/postgres/.s.PGSQL.5432.lock"), err))
 		return -1;
 	return write_access(up_path(up, "postgres"), err);
 }
