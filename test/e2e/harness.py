@@ -91,24 +91,30 @@ class PublicConnection(http.client.HTTPSConnection):
 class Platform:
     """One `helvetia up` with a state folder, ports and a Docker Engine of its own."""
 
-    def __init__(self, options=(), engine="embedded", state=None):
+    def __init__(self, options=(), engine="embedded", state=None, sample=False):
+        self.sample = sample
         self.state = state or tempfile.mkdtemp(prefix="helvetia-e2e-")
         self.options = list(options)
         self.engine = engine
         self.http_port, self.https_port, self.api_port = free_ports(3)
         self.process = None
+        self.output = None
         self.endpoints = None
 
     def start(self, seconds=180):
         path = os.path.join(self.state, "endpoints.json")
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
-        command = [HELVETIA, "up", "--state", self.state, "--no-sample", "--docker-host", self.engine,
+        command = [HELVETIA, "up", "--state", self.state, "--docker-host", self.engine,
                    "--http-port", str(self.http_port), "--https-port", str(self.https_port),
                    "--api-port", str(self.api_port)]
+        if not self.sample:
+            command.append("--no-sample")
         if os.environ.get("HELVETIA_TRAEFIK"):
             command += ["--traefik", os.environ["HELVETIA_TRAEFIK"]]
         environment = {key: value for key, value in os.environ.items() if key != "DOCKER_HOST"}
+        if self.output:
+            self.output.close()
         self.output = open(os.path.join(self.state, "up.out"), "ab")
         self.process = subprocess.Popen(command + self.options, stdout=self.output, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
