@@ -379,7 +379,7 @@ static void up_not_long(struct fixture *fixture)
  * ------------------------------------------------------------------------------------------ */
 
 static const struct fixture_case quiet[] = {
-	{"INV-5 converged", converged, ""},
+	{"INV-11 converged", converged, ""},
 	{"the controller was restarted", controller_restarted, ""},
 	{"Traefik away", traefik_away, ""},
 	{"made by another version of the constructor", other_constructor, ""},
