@@ -169,6 +169,8 @@ static void tell(const char *name, const char *kind_name, const struct step *ste
 
 		if (result && (!steps[i].error || strcmp(err.text, steps[i].error) != 0))
 			fail_msg("%s: %s: %s", name, steps[i].body, err.text);
+		if (result)
+			assert_int_equal(err.class, hc_starts_with(err.text, "Apply failed") ? HC_CONFLICT : HC_INVALID);
 		if (!result && steps[i].error)
 			fail_msg("%s: %s: no error", name, steps[i].body);
 		if (!result) {
@@ -259,6 +261,15 @@ static const struct story apply_stories[] = {
 	  {UPDATE, "u", "{'spec':{'env':[{'name':'A','value':'1','scope':'run'}]}}", NULL, NULL, NULL},
 	  {APPLY, "a", "{'spec':{}}", "{'spec':{'env':[{'name':'A','scope':'run'}]}}",
 	   "Apply a: .spec\nUpdate u: .spec.env[name=\"A\"].scope\n", NULL}}},
+	{"a forced field is held against its first owner until it is given back",
+	 NULL,
+	 {{APPLY, "g", "{'spec':{'commit':'c1'}}", NULL, NULL, NULL},
+	  {FORCE, "a", "{'spec':{'commit':'c0','image':'i'}}", NULL, "Apply a: .spec.commit .spec.image\n", NULL},
+	  {APPLY, "g", "{'spec':{'commit':'c2'}}", "{'spec':{'commit':'c0','image':'i'}}", NULL,
+	   "Apply failed with 1 conflict: conflict with \"a\": .spec.commit"},
+	  {APPLY, "a", "{'spec':{'image':'i'}}", "{'spec':{'image':'i'}}", "Apply a: .spec.image\n", NULL},
+	  {APPLY, "g", "{'spec':{'commit':'c2'}}", "{'spec':{'commit':'c2','image':'i'}}",
+	   "Apply a: .spec.image\nApply g: .spec.commit\n", NULL}}},
 	{"null counts as absent",
 	 NULL,
 	 {{APPLY, "a", "{'spec':{'image':'i','branch':null,'env':[{'name':'A','value':null}]}}",
