@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "http_guard.h"
 
-/* A body that grows without a length is read on beyond the limit only so far, to be able to answer 413. */
+/* A body is read on beyond the limit only so far, to be able to answer 413. */
 #define DISCARD_FACTOR 4
 #define STREAM_BLOCK_BYTES 16384
 
@@ -132,6 +132,17 @@ static enum MHD_Result refuse(struct http_request *request, struct MHD_Connectio
 	return result;
 }
 
+/* Closing while the peer still sends resets the connection, and a reset may overtake the answer. So a body
+ * that is somewhat too large is read and thrown away first; not one whose sender waits for leave (RFC
+ * 9110 10.1.1). */
+static bool worth_discarding(const struct http_request *request)
+{
+	const char *length = http_request_header(request, "Content-Length");
+
+	return length && strlen(length) <= 18 && !http_request_header(request, "Expect") &&
+		   strtoull(length, NULL, 10) <= request->server->options.body_bytes_max * DISCARD_FACTOR;
+}
+
 static enum MHD_Result read_head(struct http_request *request, struct MHD_Connection *connection,
 								 const char *method, const char *version)
 {
@@ -148,7 +159,9 @@ static enum MHD_Result read_head(struct http_request *request, struct MHD_Connec
 		.body_bytes_max = request->server->options.body_bytes_max,
 	};
 	int status = http_guard_check(&head, &sentence);
-	if (status)
+	if (status == 413 && worth_discarding(request))
+		request->too_large = true;
+	else if (status)
 		return refuse(request, connection, status, sentence);
 	http_peer_deadline(request->peer, request->server->options.body_deadline_ms);
 	return MHD_YES;

@@ -326,7 +326,7 @@ static const struct vector vectors[] = {
 	 "HTTP/1.1 501", 0, 0},
 	{"negative length", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n" GET_ECHO,
 	 "HTTP/1.1 400", 0, 0},
-	{"too large", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", "HTTP/1.1 413", 0, 0},
+	{"too large", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4001\r\n\r\n", "HTTP/1.1 413", 0, 0},
 	{"bad chunk", "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	 "HTTP/1.1 400", 0, 0},
 };
