@@ -101,6 +101,7 @@ class Supervisor(unittest.TestCase):
             self.assertIn(f"{title} was ended by signal 9", platform.said())
             self.assertIn(f"{title} was started again", platform.said())
         eventually(lambda: platform.api("GET", "/readyz")[0] == 200, 30, "the API is ready")
+        eventually(lambda: platform.docker("GET", "/info"), 30, "the engine answers")
         self.deploy(platform, version="two")
         self.assertEqual(platform.version("kept"), "two")
 
