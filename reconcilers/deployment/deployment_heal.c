@@ -1,4 +1,4 @@
-/* What serves is kept up (cases C-40 … C-49): dead or missing replicas come back under a back-off, everything
+/* What serves is kept up (cases C-40 … C-50): dead or missing replicas come back under a back-off, everything
  * that a person or an accident changed on a container is put right, and an Event says what differed and what
  * was done.
  *
@@ -180,6 +180,8 @@ static void heal_in_place(const struct rollout *rollout, const struct deployment
 															   container->fixed_address, rollout->arena);
 	bool in_place = false;
 	const char *differs = deployment_drift(wanted, container, rollout->arena, &in_place);
+	/* Recreate parked it under its folder's name, and it is needed again: no hand did that. */
+	bool parked = strcmp(container->name, wanted->name) != 0 && hc_streq(container->name, container->folder);
 	struct action *action;
 
 	if (!differs || !in_place)
@@ -199,10 +201,11 @@ static void heal_in_place(const struct rollout *rollout, const struct deployment
 	} else {
 		fix(plan, ACTION_CONTAINER_UPDATE, container, differs)->spec = wanted;
 	}
-	plan_event(plan, true, "Healed", "%s: %s: put right", container->name, differs);
+	if (!parked)
+		plan_event(plan, true, "Healed", "%s: %s: put right", container->name, differs);
 }
 
-/* INV-7: slow must not become gone. Another replica has to be there, and well. */
+/* C-50, INV-7: slow must not become gone. Another replica has to be there, and well. */
 static bool another_serves(const struct rollout *rollout, const struct container_view *except)
 {
 	const struct service_world *world = rollout->world;
