@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "model/names.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static const struct container_spec *make(struct fixture *fixture, struct service_template template)
@@ -28,6 +29,8 @@ static void print_spec(struct hc_text *text, const struct container_spec *spec)
 {
 	hc_text_printf(text, "%s image %s network %s alias %s address %s stop %d\n", spec->name, spec->image_id,
 				   spec->network, spec->alias, spec->address, spec->stop_seconds);
+	hc_text_printf(text, "memory %" PRId64 " cpu %" PRId64 " pids %" PRId64 " port %d\n", spec->memory_bytes,
+				   spec->cpu_millis, spec->pids, spec->port);
 	print_list(text, "command", spec->command);
 	print_list(text, "entrypoint", spec->entrypoint);
 	print_list(text, "env", spec->env);
@@ -55,14 +58,18 @@ static void test_public(void **state)
 
 	(void)state;
 	fixture_init(&fixture);
-	print_spec(&text, make(&fixture, (struct service_template){.domains = domains,
-															   .domain_count = 2,
-															   .env = env,
-															   .env_count = HC_COUNT(env),
-															   .health_check = {.path = "/up"}}));
+	print_spec(&text,
+			   make(&fixture, (struct service_template){
+								  .domains = domains,
+								  .domain_count = 2,
+								  .env = env,
+								  .env_count = HC_COUNT(env),
+								  .health_check = {.path = "/up"},
+								  .resources = {.memory_bytes = 1 << 28, .cpu_millis = 500, .pids = 64}}));
 	assert_string_equal(
 		hc_text_string(&text),
 		"shop-r7-1-eb0c3431 image sha256:app:1 network helvetia-default alias shop address 10.1.2.9 stop 30\n"
+		"memory 268435456 cpu 500 pids 64 port 8080\n"
 		"env PORT=8080\nenv HELVETIA_SERVICE=shop\nenv HELVETIA_REVISION=7\nenv A=1 2\nenv C=\n"
 		"probe /.helvetia/probe\nprobe watch\nprobe /.helvetia/gate\nprobe 3000\nprobe 8080\nprobe /up\n"
 		"probe shop.example.org\n"
@@ -98,6 +105,7 @@ static void test_hidden(void **state)
 	assert_string_equal(
 		hc_text_string(&text),
 		"shop-1-eb0c3431 image sha256:app:1 network helvetia-default alias shop address 10.1.2.9 stop 30\n"
+		"memory 0 cpu 0 pids 0 port 8080\n"
 		"env HELVETIA_SERVICE=shop\nenv HELVETIA_REVISION=7\n"
 		"probe /.helvetia/probe\nprobe watch\nprobe /.helvetia/gate\nprobe 3000\nprobe 0\nprobe -\n"
 		"cloud.helvetia.address=10.1.2.9\ncloud.helvetia.deployment=d7\ncloud.helvetia.folder=shop-r7-1-"
@@ -148,6 +156,15 @@ static void test_commands(void **state)
 	}
 }
 
+static const char *hash_of(const struct container_spec *spec)
+{
+	for (size_t index = 0; index < spec->label_count; index++) {
+		if (strcmp(spec->labels[index].name, LABEL_HASH) == 0)
+			return spec->labels[index].value;
+	}
+	return NULL;
+}
+
 /* Two specs that differ in anything that can't be changed in place have different hashes. */
 static void test_hash(void **state)
 {
@@ -173,15 +190,33 @@ static void test_hash(void **state)
 
 		fixture_init(&fixtures[index]);
 		spec = make(&fixtures[index], templates[index]);
-		for (size_t label = 0; label < spec->label_count; label++) {
-			if (strcmp(spec->labels[label].name, LABEL_HASH) == 0)
-				hashes[index] = spec->labels[label].value;
-		}
+		hashes[index] = hash_of(spec);
 		for (size_t other = 0; other < index; other++)
 			assert_string_not_equal(hashes[index], hashes[other]);
 	}
 	for (size_t index = 0; index < HC_COUNT(templates); index++)
 		fixture_done(&fixtures[index]);
+}
+
+/* What can be changed in place is not hashed. And the hash of one spec stands here: when it moves without
+ * SPEC_VERSION, an upgrade makes every container anew. */
+static void test_hash_is_stable(void **state)
+{
+	const struct container_spec *spec, *other;
+	struct deployment_view *view;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	view = fixture_current(&fixture, 7, "app:1");
+	spec = deployment_container(&fixture.world, view, 0, "10.1.2.9", fixture.arena);
+	assert_string_equal(hash_of(spec), "1-6be82f74f7724aca");
+	view->template.resources = (struct resources){.memory_bytes = 1, .cpu_millis = 2, .pids = 3};
+	fixture.world.service.spec.replicas = 9;
+	fixture.world.service.spec.grace_seconds = 1;
+	other = deployment_container(&fixture.world, view, 0, "10.1.2.77", fixture.arena);
+	assert_string_equal(hash_of(spec), hash_of(other));
+	fixture_done(&fixture);
 }
 
 static const char *drift(struct fixture *fixture, bool *ret_in_place)
@@ -226,11 +261,76 @@ static void test_drift(void **state)
 	fixture_done(&fixture);
 }
 
+static void spoil_name(struct container_view *view)
+{
+	view->name = "mine";
+}
+
+static void spoil_network(struct container_view *view)
+{
+	view->network_attached = false;
+}
+
+static void spoil_address(struct container_view *view)
+{
+	view->address = "10.1.2.77";
+}
+
+static void spoil_memory(struct container_view *view)
+{
+	view->memory_bytes = 1;
+}
+
+static void spoil_cpu(struct container_view *view)
+{
+	view->cpu_millis = 1;
+}
+
+static void spoil_pids(struct container_view *view)
+{
+	view->pids = -1;
+}
+
+/* What is put right in place, each alone; and what needs a new container is said first. */
+static void test_drift_in_place(void **state)
+{
+	static const struct {
+		void (*spoil)(struct container_view *view);
+		const char *differs;
+	} cases[] = {
+		{spoil_name, "name is mine, not shop-r1-0-eb0c3431"},
+		{spoil_network, "it is not attached to network helvetia-default"},
+		{spoil_address, "address is 10.1.2.77, not 10.1.2.2"},
+		{spoil_memory, "memory limit is 1 bytes, not 268435456"},
+		{spoil_cpu, "CPU limit is 1 thousandths, not 1000"},
+		{spoil_pids, "process limit is -1, not 100"},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(cases); index++) {
+		struct fixture fixture;
+		struct container_view *view;
+		bool in_place = false;
+
+		fixture_init(&fixture);
+		view = fixture_published(&fixture, fixture_current(&fixture, 1, "app:1"), 0);
+		cases[index].spoil(view);
+		assert_string_equal(drift(&fixture, &in_place), cases[index].differs);
+		assert_true(in_place);
+		view->image_id = "sha256:other";
+		assert_string_equal(drift(&fixture, &in_place), "image is sha256:other, not sha256:app:1");
+		assert_false(in_place);
+		fixture_done(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_public), cmocka_unit_test(test_hidden), cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_hash),   cmocka_unit_test(test_drift),
+		cmocka_unit_test(test_public),         cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_commands),       cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hash_is_stable), cmocka_unit_test(test_drift),
+		cmocka_unit_test(test_drift_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

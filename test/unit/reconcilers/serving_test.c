@@ -1,4 +1,4 @@
-/* What serves is kept up, and what is not wanted goes: cases C-20 … C-49 of reconcilers/deployment/README.md.
+/* What serves is kept up, and what is not wanted goes: cases C-20 … C-50 of reconcilers/deployment/README.md.
  */
 #include "../cmocka_all.h"
 #include "fixture.h"
@@ -235,7 +235,7 @@ static void old_is_shut(struct fixture *fixture)
 	fixture->containers[0].health = HEALTH_UNHEALTHY;
 }
 
-/* --- C-40 … C-49
+/* --- C-40 … C-50
  * ----------------------------------------------------------------------------------------------- */
 
 static void dead(struct fixture *fixture)
@@ -491,12 +491,12 @@ static const struct fixture_case healing[] = {
 	{"C-46 policy", policy,
 	 "  1. set restart unless-stopped shop-r1-0-eb0c3431: restart policy is no, not unless-stopped\n"
 	 "  2. record event Healed: shop-r1-0-eb0c3431: restart policy is no, not unless-stopped: put right\n"},
-	{"C-47 stopped answering, another serves", unready,
+	{"C-50 stopped answering, another serves", unready,
 	 "  1. close gate shop-r1-0-eb0c3431: it stopped answering\n"
 	 "  2. record event Unready: shop-r1-0-eb0c3431 stopped answering and gets no requests until it does: "
 	 "timed "
 	 "out\n"},
-	{"INV-7 nobody answers: slow must not become gone", all_unready, ""},
+	{"C-50 INV-7 nobody answers: slow must not become gone", all_unready, ""},
 	{"C-48 unlisted", unlisted,
 	 "  1. close gate shop-r1-0-eb0c3431: Traefik doesn't list it: nudge it with an event\n"},
 	{"C-48 unlisted since a moment", unlisted_lately, "  wake at +4900ms\n"},
