@@ -393,6 +393,12 @@ static void starting(struct fixture *fixture)
 	attempt(fixture, STAGE_STARTING);
 }
 
+static void starting_two(struct fixture *fixture)
+{
+	fixture_deployment(fixture, 1, "app:1", DEPLOYMENT_BUILDING, STAGE_STARTING);
+	fixture->world.service.spec.replicas = 2;
+}
+
 static void detached(struct fixture *fixture)
 {
 	serving(fixture)->network_attached = false;
@@ -433,6 +439,15 @@ static const struct fixture_case rows[] = {
 	 "create container shop-r2-0-eb0c3431 id=- folder=shop-r2-0-eb0c3431 spec=shop-r2-0-eb0c3431@10.1.2.50 "
 	 "of=d2\n"
 	 "start container shop-r2-0-eb0c3431 id=-\n"},
+	{"C-8: INV-9, each its own address", starting_two,
+	 "prepare folder shop-r1-0-eb0c3431 id=- folder=shop-r1-0-eb0c3431\n"
+	 "create container shop-r1-0-eb0c3431 id=- folder=shop-r1-0-eb0c3431 spec=shop-r1-0-eb0c3431@10.1.2.50 "
+	 "of=d1\n"
+	 "prepare folder shop-r1-1-eb0c3431 id=- folder=shop-r1-1-eb0c3431\n"
+	 "create container shop-r1-1-eb0c3431 id=- folder=shop-r1-1-eb0c3431 spec=shop-r1-1-eb0c3431@10.1.2.51 "
+	 "of=d1\n"
+	 "start container shop-r1-0-eb0c3431 id=-\n"
+	 "start container shop-r1-1-eb0c3431 id=-\n"},
 	{"C-9: both ends of a removal", failed_exited,
 	 "keep log of shop-r2-0-eb0c3431 id=id1 folder=shop-r2-0-eb0c3431 of=d2 address=10.1.2.3\n"
 	 "remove container shop-r2-0-eb0c3431 id=id1 folder=shop-r2-0-eb0c3431 address=10.1.2.3\n"
