@@ -66,6 +66,22 @@ static int instance_keep(struct events *events, const char *instance, struct hc_
 	return hc_file_write(events->memory_path, text.data, text.length, 0600, err);
 }
 
+/* One that this run of the engine started has a live monitor, and pausing it while its check starts blocks
+ * both for ever (runc waits for a process that was frozen on its way in). When clocks leave it open, it
+ * counts as older. */
+static int is_older(struct events *events, struct hc_arena *arena, const char *id, int64_t engine_started_ms,
+					bool *ret_older, struct hc_error *err)
+{
+	struct docker_container container;
+
+	if (docker_container_inspect(events->docker, arena, id, &container, err)) {
+		*ret_older = false;
+		return err->class == HC_NOT_FOUND ? 0 : -1;
+	}
+	*ret_older = !engine_started_ms || container.started_wall_ms < engine_started_ms;
+	return 0;
+}
+
 /* A container that stopped, went or was paused meanwhile has no dead monitor to revive. */
 static int revive_one(struct events *events, const char *id, struct hc_error *err)
 {
@@ -78,7 +94,7 @@ static int revive_one(struct events *events, const char *id, struct hc_error *er
 	return 0;
 }
 
-static int revive_all(struct events *events, struct hc_error *err)
+static int revive_all(struct events *events, int64_t engine_started_ms, struct hc_error *err)
 {
 	HC_AUTO(hc_arena) arena = hc_arena_new();
 	const struct docker_pair filter = {LABEL_INSTALLATION, leader_installation(events->options.leader)};
@@ -90,7 +106,13 @@ static int revive_all(struct events *events, struct hc_error *err)
 	if (docker_container_list(events->docker, arena, &filter, 1, &list, &count, err))
 		return -1;
 	for (size_t n = 0; n < count; n++) {
+		bool older;
+
 		if (strcmp(list[n].state, "running") != 0)
+			continue;
+		if (is_older(events, arena, list[n].id, engine_started_ms, &older, err))
+			return hc_wrap(err, "revive the health check of %s", list[n].name);
+		if (!older)
 			continue;
 		if (!leader_may_act(events->options.leader))
 			return hc_fail(err, HC_CANCELED, "no longer leading");
@@ -116,7 +138,7 @@ static int look_at_engine(struct events *events, struct hc_error *err)
 	instance_load(events);
 	if (info.instance[0] && hc_streq(events->instance, info.instance))
 		return 0;
-	if (info.version_major < FIXED_SINCE_MAJOR && revive_all(events, err))
+	if (info.version_major < FIXED_SINCE_MAJOR && revive_all(events, info.started_wall_ms, err))
 		return -1;
 	return instance_keep(events, info.instance, err);
 }

@@ -3,8 +3,9 @@
  * nothing is followed.
  *
  * An engine before version 23 does not resume the health monitors of containers that lived through its
- * restart (design 7.7): when another run of the engine answers than the last time, each live container of
- * ours is paused and unpaused, which starts its monitor again. STATE/engine.json remembers the run. */
+ * restart (design 7.7): when another run of the engine answers than the last time, each container of ours
+ * that is older than that run and lives is paused and unpaused, which starts its monitor again.
+ * STATE/engine.json remembers the run. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
