@@ -7,6 +7,7 @@
  *   up_process.c    start, adopt, watch and stop one process; its record and log
  *   up_wait.c       waiting for readiness, for a signal, for the end
  *   up_postgres.c up_redis.c up_engine.c up_api.c up_traefik.c up_controller.c    one part each
+ *   up_leftover.c   what outlives the embedded engine
  *   up_files.c      secrets, kubeconfig, endpoints.json
  *   up_sample.c     the sample application
  *   up_stop.c       taking it all down, in order
@@ -210,7 +211,8 @@ int up_engine_choose(struct up *up, struct hc_error *err)
 	HC_MUST_CHECK; /* sets docker_host, embedded_engine */
 int up_engine_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_engine_check(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* it answers; says what it lacks */
-void up_engine_clear(struct up *up); /* after its end: containerd, shims and mounts that outlived it */
+void up_end_containerd(struct up *up); /* of an embedded engine whose dockerd has ended */
+void up_engine_clear(struct up *up);   /* after its end: containerd, shims and mounts that outlived it */
 void up_engine_clear_if_idle(struct up *up); /* the same, unless containers still run */
 int up_certificates_ensure(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_api_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;

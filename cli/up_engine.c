@@ -2,28 +2,19 @@
  * DIR/docker and DIR/run. The embedded one has live-restore on, so that its restart stops no application, and
  * no firewall and no default bridge: networks and rules of ours are the controller's alone.
  *
- * dockerd starts containerd itself; containerd's shims hold the containers and outlive both on purpose. So
- * after the embedded engine was stopped for good, what is left of them and of its mounts is cleared here by
- * our own paths. */
+ * What outlives it is cleared by up_leftover.c. */
 #include "up.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #define SYSTEM_SOCKET "unix:///var/run/docker.sock"
-#define PROC_FILE_BYTES_MAX (4U * 1024 * 1024)
 
 static const char *socket_of(const char *docker_host)
 {
@@ -64,58 +55,6 @@ static int ready(struct up *up, struct hc_error *err)
 	return ping(up->docker_host, err);
 }
 
-/* --- what outlives the embedded engine --- */
-
-/* True when one argument of the process is exactly that text. */
-static bool has_argument(const char *pid, const char *wanted)
-{
-	HC_AUTO_FREE path = hc_xprintf("/proc/%s/cmdline", pid);
-	HC_AUTO_FREE text = NULL;
-	size_t length = 0;
-
-	if (hc_file_read(path, PROC_FILE_BYTES_MAX, &text, &length, NULL))
-		return false;
-	for (size_t at = 0; at < length; at += strlen(text + at) + 1)
-		if (!strcmp(text + at, wanted))
-			return true;
-	return false;
-}
-
-/* Processes with exactly that argument: SIGTERM, then SIGKILL. */
-static void end_with_argument(const char *wanted)
-{
-	struct dirent *entry;
-	DIR *folder = opendir("/proc");
-
-	while (folder && (entry = readdir(folder))) {
-		HC_AUTO_FD pidfd = -1;
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		pidfd = pidfd_open((int)strtol(entry->d_name, NULL, 10), 0);
-		if (pidfd < 0 || !has_argument(entry->d_name, wanted))
-			continue;
-		pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
-		if (!up_wait_pidfd(pidfd, 3000)) {
-			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-			up_wait_pidfd(pidfd, 3000);
-		}
-	}
-	if (folder)
-		closedir(folder);
-}
-
-/* containerd has our --config path, its shims our -address; no other process has either as an argument. */
-static const char *containerd_argument(struct up *up)
-{
-	return up_path(up, "docker/exec/containerd/containerd.toml");
-}
-
-static const char *shim_argument(struct up *up)
-{
-	return up_path(up, "docker/exec/containerd/containerd.sock");
-}
-
 static int forget_pid(const char *path, struct hc_error *err)
 {
 	if (unlink(path) && errno != ENOENT)
@@ -128,7 +67,7 @@ static int forget_pid(const char *path, struct hc_error *err)
  * wait for it in vain. */
 static int before_start(struct up *up, struct hc_error *err)
 {
-	end_with_argument(containerd_argument(up));
+	up_end_containerd(up);
 	return forget_pid(up_path(up, "run/docker.pid"), err) ||
 				   forget_pid(up_path(up, "docker/exec/containerd/containerd.pid"), err)
 			   ? -1
@@ -194,62 +133,4 @@ int up_engine_check(struct up *up, struct hc_error *err)
 	json_decref(root);
 	hc_text_done(&answer.body);
 	return 0;
-}
-
-/* Mount points under the state folder, the last mounted first. */
-static void unmount_all(struct up *up)
-{
-	HC_AUTO_FREE text = NULL;
-	HC_AUTO_FREE prefix = hc_xprintf("%s/", up->state);
-	size_t length;
-
-	if (hc_file_read("/proc/self/mounts", PROC_FILE_BYTES_MAX, &text, &length, NULL))
-		return;
-	while (length) {
-		char *line, *target, *end;
-
-		text[length - 1] = '\0'; /* the newline of the last line */
-		line = strrchr(text, '\n');
-		line = line ? line + 1 : text;
-		length = (size_t)(line - text);
-		target = strchr(line, ' ');
-		end = target ? strchr(target + 1, ' ') : NULL;
-		if (!end)
-			continue;
-		*end = '\0';
-		if (hc_starts_with(target + 1, prefix) && umount2(target + 1, UMOUNT_NOFOLLOW) &&
-			umount2(target + 1, UMOUNT_NOFOLLOW | MNT_DETACH))
-			up_say("can't unmount %s: %s", target + 1, strerror(errno));
-	}
-}
-
-static bool containers_run(struct up *up)
-{
-	const char *address = shim_argument(up);
-	struct dirent *entry;
-	DIR *folder = opendir("/proc");
-	bool found = false;
-
-	while (folder && !found && (entry = readdir(folder)))
-		found = isdigit((unsigned char)entry->d_name[0]) && has_argument(entry->d_name, address);
-	if (folder)
-		closedir(folder);
-	return found;
-}
-
-void up_engine_clear_if_idle(struct up *up)
-{
-	if (!containers_run(up))
-		up_engine_clear(up);
-}
-
-void up_engine_clear(struct up *up)
-{
-	struct hc_error err = {0};
-
-	end_with_argument(containerd_argument(up));
-	end_with_argument(shim_argument(up));
-	unmount_all(up);
-	if (hc_folder_remove(up_path(up, "docker/exec"), &err))
-		up_say("%s", err.text);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define CONTAINER_GRACE_MS 10000
+#define CALL_MS 20000 /* removing a container of many files takes seconds; a stuck one never answers */
 
 /* Keeps the first error, tells the others. */
 static void note(struct hc_error *first, const struct hc_error *err)
@@ -113,10 +114,15 @@ static void remove_docker_objects(struct up *up, struct hc_error *first)
 	HC_AUTO(docker) docker = NULL;
 	struct hc_error err = {0};
 
-	if (docker_open(up->docker_host, &docker, &err) || remove_containers(up, docker, &ours, &err))
+	if (docker_open(up->docker_host, &docker, &err)) {
+		note(first, &err);
+		return;
+	}
+	docker_limit_calls(docker, CALL_MS);
+	if (remove_containers(up, docker, &ours, &err))
 		note(first, &err);
 	err = (struct hc_error){0};
-	if (docker && remove_networks(docker, &ours, &err))
+	if (remove_networks(docker, &ours, &err))
 		note(first, &err);
 }
 
@@ -133,6 +139,24 @@ static void remove_container_folders(struct up *up, struct hc_error *first)
 	}
 }
 
+/* An engine that is stuck on a container gives it up only with its own end; then the container is ended by
+ * force. */
+static void remove_with_fresh_engine(struct up *up, struct hc_error *first)
+{
+	struct hc_error err = {0};
+
+	up_say("once more with a fresh engine");
+	up_process_stop(up, &up->process[UP_ENGINE]);
+	up_engine_clear(up);
+	up->stop_requested = false; /* else nothing is waited for; a second Ctrl-C ends this attempt */
+	if (up_process_ensure(up, UP_ENGINE, NULL, &err)) {
+		note(first, &err);
+		return;
+	}
+	*first = (struct hc_error){0};
+	remove_docker_objects(up, first);
+}
+
 int up_stop(struct up *up, struct hc_error *err)
 {
 	struct hc_error first = {0}, problem = {0};
@@ -142,6 +166,8 @@ int up_stop(struct up *up, struct hc_error *err)
 	up_process_stop(up, &up->process[UP_API]);
 	if (up->installation) {
 		remove_docker_objects(up, &first);
+		if (first.class != HC_OK && up->embedded_engine)
+			remove_with_fresh_engine(up, &first);
 		if (remove_firewall(up, &problem))
 			note(&first, &problem);
 	}
@@ -216,6 +242,8 @@ int up_purge(struct up *up, struct hc_error *err)
 {
 	if (!up->embedded_engine && up->installation && remove_volumes(up, err))
 		return hc_wrap(err, "the volumes (nothing else was removed)");
+	if (up->embedded_engine)
+		up_engine_clear(up);
 	/* settings.json was read, so this is a state folder and no other. */
 	return hc_folder_remove(up->state, err);
 }

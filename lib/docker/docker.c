@@ -35,8 +35,14 @@ int docker_open(const char *host, struct docker **ret_docker, struct hc_error *e
 		return hc_fail(err, HC_TRANSIENT, "libcurl gives no handle");
 	docker->host = hc_xstrdup(host);
 	docker->socket = docker->host + strlen(SCHEME);
+	docker->call_timeout_ms = DOCKER_CALL_TIMEOUT_MS;
 	*ret_docker = hc_take(&docker);
 	return 0;
+}
+
+void docker_limit_calls(struct docker *docker, int64_t timeout_ms)
+{
+	docker->call_timeout_ms = timeout_ms;
 }
 
 void docker_close(struct docker *docker)

@@ -18,6 +18,8 @@ struct docker;
 
 /* host: unix:///path/to/docker.sock. Connects lazily; the first call negotiates the version. */
 int docker_open(const char *host, struct docker **ret_docker, struct hc_error *err) HC_MUST_CHECK;
+/* Another limit than 60 s for the calls from here on; for those who take an engine down that may be stuck. */
+void docker_limit_calls(struct docker *docker, int64_t timeout_ms);
 void docker_close(struct docker *docker);
 HC_DEFINE_CLEANUP(docker, docker_close)
 

@@ -21,6 +21,7 @@ struct docker {
 	char *host;           /* as given, for messages */
 	const char *socket;   /* borrowed from host: the path in it */
 	char api_version[16]; /* "" until negotiated, and again after a connection failed */
+	int64_t call_timeout_ms;
 };
 
 static inline void docker_json_cleanup(json_t **value)
@@ -43,7 +44,7 @@ struct docker_request {
 	const json_t *body; /* borrowed; NULL: none */
 	int upload_fd;      /* body from here when upload_length > 0; stays the caller's */
 	int64_t upload_length;
-	int64_t timeout_ms;              /* 0: DOCKER_CALL_TIMEOUT_MS; < 0: none */
+	int64_t timeout_ms;              /* 0: that of the struct docker; < 0: none */
 	bool unversioned;                /* of /_ping only */
 	bool stream;                     /* own connection, so that the struct stays usable meanwhile */
 	docker_piece *piece;             /* NULL: the body is collected in the answer */

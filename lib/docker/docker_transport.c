@@ -130,7 +130,7 @@ static void prepare(struct docker *docker, struct transfer *transfer)
 	const struct docker_request *request = transfer->request;
 	HC_AUTO_TEXT url = {0};
 	CURL *easy = transfer->easy;
-	int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : DOCKER_CALL_TIMEOUT_MS;
+	int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : docker->call_timeout_ms;
 
 	hc_text_append(&url, "http://docker");
 	if (!request->unversioned)

@@ -2,8 +2,10 @@
 """What `helvetia up` does with its processes: adopts, starts again, stops; its options; the sample; and two platforms on
 one machine. (What it leaves behind on the machine is in e2e_up_down.py.)"""
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
 
 from harness import HELVETIA, Load, Platform, eventually, main, say, service
@@ -142,6 +144,8 @@ class Supervisor(unittest.TestCase):
         second.wait_ready("kept")
 
     def test_9_wrong_options_are_named(self):
+        folder = tempfile.mkdtemp(prefix="helvetia-e2e-")
+        self.addCleanup(shutil.rmtree, folder)
         for options, words in (
                 (["--http-port", "0"], "from 1 to 65535"),
                 (["--https-port", "https"], "from 1 to 65535"),
@@ -156,12 +160,12 @@ class Supervisor(unittest.TestCase):
                 (["--nonsense"], "unrecognized option"),
                 (["nonsense"], "unexpected argument \"nonsense\"")):
             with self.subTest(options=options):
-                state = [] if "--state" in options else ["--state", "/tmp/helvetia-e2e-never-made"]
+                state = [] if "--state" in options else ["--state", folder]
                 done = subprocess.run([HELVETIA, "up", *state, *options], capture_output=True, text=True, timeout=30,
                                       check=False, stdin=subprocess.DEVNULL)
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(words, done.stderr)
-                self.assertFalse(os.path.exists("/tmp/helvetia-e2e-never-made/postgres"))
+                self.assertFalse(os.path.exists(os.path.join(folder, "postgres")))
 
 
 class Sample(unittest.TestCase):
