@@ -51,6 +51,16 @@ struct traefik_interface {
 				  size_t *ret_count);
 };
 
+/* The queue in Redis as reconcilers see it (controller/queue.c implements it). One struct per pool thread;
+ * NULL functions never. */
+struct queue_interface {
+	void *self;
+	/* Adds "{kind}-{id}-{attempt}"; already there is success. */
+	int (*add)(void *self, const char *kind, const char *id, int64_t attempt, struct hc_error *err);
+	/* What the queue knows of it; JOB_QUEUE_AWAY instead of an error. */
+	enum job_queue_state (*state)(void *self, const char *kind, const char *id, int64_t attempt);
+};
+
 /* Addresses that no two passes may choose at once (controller/addresses.c implements it). Thread-safe. */
 struct address_interface {
 	void *self;
@@ -69,6 +79,7 @@ struct reconcile_context {
 	const struct prober_interface *prober;
 	const struct traefik_interface *traefik;
 	const struct address_interface *addresses;
+	const struct queue_interface *work; /* jobs for workers */
 	const char *installation;
 	const char *domain;
 	const char *containers_folder;

@@ -20,6 +20,14 @@
 	X(ACTION_SERVICE_FINALIZE, "finalize service", false)                                                    \
 	X(ACTION_NAMESPACE_FINALIZE, "finalize namespace", false)                                                \
 	X(ACTION_EVENT, "record event", false)                                                                   \
+	X(ACTION_JOB_CREATE, "create job", false)                                                                \
+	X(ACTION_JOB_ENQUEUE, "enqueue job", true)                                                               \
+	X(ACTION_JOB_REOPEN, "reopen job", false)                                                                \
+	X(ACTION_JOB_CANCEL, "cancel job", false)                                                                \
+	X(ACTION_JOB_GIVE_UP, "give up job", false)                                                              \
+	X(ACTION_COMMIT_SET, "set commit", false)                                                                \
+	X(ACTION_FOLLOW_CHECKED, "note look at branch", false)                                                   \
+	X(ACTION_IMAGE_REMOVE, "remove image", true)                                                             \
 	X(ACTION_IMAGE_PULL, "pull image", true)                                                                 \
 	X(ACTION_NETWORK_CREATE, "create network", true)                                                         \
 	X(ACTION_NETWORK_REMOVE, "remove network", true)                                                         \
@@ -63,6 +71,15 @@ struct action {
 	const struct deployment_view *deployment;
 	/* DEPLOYMENT_STATUS: this one becomes the Service's current in the same transaction */
 	bool becomes_current;
+	/* JOB_*: the job (JOB_CREATE: kind and key of one that isn't there); JOB_CREATE, JOB_ENQUEUE, JOB_REOPEN
+	 * of a Deployment's work: deployment, whose template is the input. JOB_REOPEN: fresh begins anew. */
+	const struct job_view *job;
+	bool fresh;
+	/* COMMIT_SET: 40 hexadecimal digits; branch it was read from. FOLLOW_CHECKED: the value of wanted it
+	 * answers. */
+	const char *commit;
+	const char *branch;
+	int64_t wanted;
 	/* NETWORK_CREATE */
 	const char *subnet;
 	const char *bridge;

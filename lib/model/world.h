@@ -5,6 +5,7 @@
 #define MODEL_WORLD_H
 
 #include "container.h"
+#include "job.h"
 #include "service.h"
 
 struct deployment_view {
@@ -43,6 +44,15 @@ struct image_view {
 	struct moment retry_at;       /* next try of a pull */
 	int pull_attempts;
 	bool health_check; /* it has a HEALTHCHECK of its own, which ours replaces */
+};
+
+/* Following a branch (design 4.2). */
+struct follow_view {
+	const char *commit_owner; /* field manager of spec.commit, or NULL: nobody; "helvetia-git" is us */
+	int64_t wanted;           /* a look at the remote is wanted while this is more than checked */
+	int64_t checked;
+	int64_t checked_ago_ms; /* -1: never */
+	bool webhook_verified;
 };
 
 /* What Traefik's own API says of one revision. */
@@ -89,6 +99,13 @@ struct service_world {
 	struct image_view image; /* of the attempt while it is Queued; else not known */
 	/* Of the current Deployment, when a container of it must be made; else not known. */
 	struct image_view current_image;
+	/* Of the attempt, when it is built from a repository: where its source is resolved, and its build. id
+	 * NULL: no such row. key is filled always. */
+	struct job_view resolve;
+	struct job_view build;
+	/* The look at the branch's head, while autoDeploy follows one. */
+	struct job_view head;
+	struct follow_view follow;
 	struct refusal_view *refusals;
 	size_t refusal_count;
 	const char **free_addresses; /* reserved for this pass; as many as replicas could need */
