@@ -120,13 +120,17 @@ static int post(struct docker *docker, const char *id, const char *what, json_t 
 				struct hc_error *err)
 {
 	HC_AUTO_TEXT path = {0};
+	DOCKER_AUTO_JSON *owned = body;
+	struct docker_request request = {.method = "POST",
+									 .body = owned,
+									 .container = id,
+									 .quick = hc_streq(what, "/pause") || hc_streq(what, "/unpause")};
 	struct hc_error own = {0};
 
-	if (docker_path(&path, "/containers/", id, what, err)) {
-		json_decref(body);
+	if (docker_path(&path, "/containers/", id, what, err))
 		return -1;
-	}
-	if (!docker_do(docker, "POST", hc_text_string(&path), body, &own))
+	request.path = hc_text_string(&path);
+	if (!docker_perform(docker, &request, NULL, &own))
 		return 0;
 	if (already && strstr(own.text, already) && own.class != HC_NOT_FOUND)
 		return 0;
@@ -171,11 +175,13 @@ int docker_container_rename(struct docker *docker, const char *id, const char *n
 int docker_container_remove(struct docker *docker, const char *id, bool force, struct hc_error *err)
 {
 	HC_AUTO_TEXT path = {0};
+	struct docker_request request = {.method = "DELETE", .container = id};
 
 	/* v=1 takes anonymous volumes along; the engine leaves named ones alone. */
 	if (docker_path(&path, "/containers/", id, force ? "?v=1&force=1" : "?v=1", err))
 		return -1;
-	return docker_do(docker, "DELETE", hc_text_string(&path), NULL, err);
+	request.path = hc_text_string(&path);
+	return docker_perform(docker, &request, NULL, err);
 }
 
 int docker_container_restart_policy(struct docker *docker, const char *id, bool unless_stopped,

@@ -56,6 +56,15 @@ static pid_t find_dockerd(void)
 	return count == 1 ? found : 0;
 }
 
+int64_t docker_process_age_ms(pid_t pid)
+{
+	bool dockerd;
+	int64_t ticks = start_ticks(pid, &dockerd);
+	long hertz = sysconf(_SC_CLK_TCK);
+
+	return ticks > 0 && hertz > 0 ? hc_clock_boot_ms() - ticks * 1000 / hertz : -1;
+}
+
 void docker_engine_instance(struct hc_arena *arena, int socket_fd, struct docker_info *info)
 {
 	struct ucred peer = {0};

@@ -44,10 +44,13 @@ int docker_container_inspect(struct docker *docker, struct hc_arena *arena, cons
 	HC_AUTO_TEXT path = {0};
 	DOCKER_AUTO_JSON *json = NULL;
 	struct docker_container *container = ret_container;
+	struct docker_request request = {.method = "GET", .container = id_or_name, .quick = true};
 
 	*container = (struct docker_container){0};
-	if (docker_path(&path, "/containers/", id_or_name, "/json", err) ||
-		docker_call(docker, "GET", hc_text_string(&path), NULL, &json, err))
+	if (docker_path(&path, "/containers/", id_or_name, "/json", err))
+		return -1;
+	request.path = hc_text_string(&path);
+	if (docker_ask(docker, &request, &json, err))
 		return -1;
 	container->id = docker_json_text(arena, json, "Id");
 	container->name = without_slash(docker_json_text(arena, json, "Name"));

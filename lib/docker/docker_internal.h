@@ -9,12 +9,18 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <sys/types.h>
 
 #define DOCKER_API_MAJOR 1
 #define DOCKER_API_MINOR_LEAST 41 /* Engine 20.10 */
 #define DOCKER_API_MINOR_MOST 47  /* Engine 27; later engines speak it too */
 #define DOCKER_CALL_TIMEOUT_MS 60000
 #define DOCKER_STOP_LOOK_MS 200
+/* A call on one container that isn't answered for so long may wait for a command that hangs while it starts
+ * there, which is then ended if it is as old (docker_start.c). In a paused container no other starts. */
+#define DOCKER_PATIENCE_MS 10000
+#define DOCKER_PATIENCE_PAUSED_MS 1000
+#define DOCKER_CONTAINER_TIMEOUT_MS 20000 /* of calls on one container that the engine answers at once */
 
 struct docker {
 	CURL *easy;           /* keep-alive handle of all calls that are not streams */
@@ -44,10 +50,12 @@ struct docker_request {
 	const json_t *body; /* borrowed; NULL: none */
 	int upload_fd;      /* body from here when upload_length > 0; stays the caller's */
 	int64_t upload_length;
-	int64_t timeout_ms;              /* 0: that of the struct docker; < 0: none */
-	bool unversioned;                /* of /_ping only */
-	bool stream;                     /* own connection, so that the struct stays usable meanwhile */
-	docker_piece *piece;             /* NULL: the body is collected in the answer */
+	int64_t timeout_ms;    /* 0: that of the struct docker; < 0: none */
+	const char *container; /* id of the one that the call is about, or NULL; not of a stream */
+	bool quick;          /* the engine answers at once, or it is stuck: at most DOCKER_CONTAINER_TIMEOUT_MS */
+	bool unversioned;    /* of /_ping only */
+	bool stream;         /* own connection, so that the struct stays usable meanwhile */
+	docker_piece *piece; /* NULL: the body is collected in the answer */
 	void (*accepted)(void *payload); /* the engine's headers said 2xx; may be NULL */
 	void *payload;
 	const volatile int *stop; /* looked at while streaming; may be NULL */
@@ -66,8 +74,10 @@ int docker_perform(struct docker *docker, const struct docker_request *request, 
 				   struct hc_error *err) HC_MUST_CHECK;
 void docker_answer_done(struct docker_answer *answer);
 
-/* As docker_perform(), and reads the body as JSON. *ret_json is the caller's. body is stolen, also on
- * failure. */
+/* As docker_perform(), and reads the body as JSON. *ret_json is the caller's. */
+int docker_ask(struct docker *docker, const struct docker_request *request, json_t **ret_json,
+			   struct hc_error *err) HC_MUST_CHECK;
+/* The same from its parts. body is stolen, also on failure. */
 int docker_call(struct docker *docker, const char *method, const char *path, json_t *body, json_t **ret_json,
 				struct hc_error *err) HC_MUST_CHECK;
 /* The same for calls whose body says nothing. */
@@ -149,6 +159,13 @@ enum hc_class docker_error_class(long status, const char *message);
 enum hc_class docker_pull_class(const char *message);
 /* min(engine's, what we understand); INVALID when it is too old or no version. */
 int docker_version_choose(const char *engine, char chosen[16], struct hc_error *err) HC_MUST_CHECK;
+/* -1 when there is no such process. */
+int64_t docker_process_age_ms(pid_t pid);
+/* Ends commands that are being started in the container for so long; returns how many. */
+size_t docker_starts_end(const char *container_id, int64_t older_than_ms);
+/* To be asked each second while a call on the container isn't answered, since began_ms: does the above when
+ * it is time. */
+void docker_starts_look(const struct docker *docker, const char *container_id, int64_t began_ms);
 /* Which process answers on this socket, and since when; leaves instance and start empty when it can't be
  * known. */
 void docker_engine_instance(struct hc_arena *arena, int socket_fd, struct docker_info *info);

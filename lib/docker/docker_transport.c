@@ -1,6 +1,7 @@
 /* One HTTP request over the engine's unix socket. Calls use the struct's own keep-alive handle; a stream gets
  * a handle of its own, driven by a multi handle so that `stop` is looked at while nothing comes. libcurl
  * repeats a request by itself when a kept connection turns out to be dead before a byte was answered. */
+#include "base/clock.h"
 #include "docker_internal.h"
 
 #include <errno.h>
@@ -19,6 +20,9 @@ struct transfer {
 	struct curl_slist *headers;
 	char *body;
 	char curl_text[CURL_ERROR_SIZE];
+	const struct docker *docker;
+	int64_t began_ms;
+	int64_t look_at_ms; /* for commands that hang in request->container */
 	bool ended_by_piece;
 	bool too_large;
 };
@@ -97,6 +101,21 @@ static int seek_upload(void *payload, curl_off_t offset, int origin)
 	return lseek(transfer->request->upload_fd, offset, origin) < 0 ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
 }
 
+/* libcurl calls it about each second while nothing comes. */
+static int waiting(void *payload, curl_off_t download_total, curl_off_t downloaded, curl_off_t upload_total,
+				   curl_off_t uploaded)
+{
+	struct transfer *transfer = payload;
+	const struct docker_request *request = transfer->request;
+
+	(void)download_total, (void)downloaded, (void)upload_total, (void)uploaded;
+	if (hc_clock_boot_ms() >= transfer->look_at_ms) {
+		docker_starts_look(transfer->docker, request->container, transfer->began_ms);
+		transfer->look_at_ms = hc_clock_boot_ms() + DOCKER_PATIENCE_PAUSED_MS;
+	}
+	return 0;
+}
+
 static void prepare_body(struct transfer *transfer)
 {
 	const struct docker_request *request = transfer->request;
@@ -132,6 +151,8 @@ static void prepare(struct docker *docker, struct transfer *transfer)
 	CURL *easy = transfer->easy;
 	int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : docker->call_timeout_ms;
 
+	if (request->quick && timeout_ms > DOCKER_CONTAINER_TIMEOUT_MS)
+		timeout_ms = DOCKER_CONTAINER_TIMEOUT_MS;
 	hc_text_append(&url, "http://docker");
 	if (!request->unversioned)
 		hc_text_printf(&url, "/v%s", docker->api_version);
@@ -146,6 +167,14 @@ static void prepare(struct docker *docker, struct transfer *transfer)
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
 	if (timeout_ms > 0)
 		(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	if (request->container) {
+		transfer->docker = docker;
+		transfer->began_ms = hc_clock_boot_ms();
+		transfer->look_at_ms = transfer->began_ms + DOCKER_PATIENCE_PAUSED_MS;
+		(void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+		(void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, waiting);
+		(void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
+	}
 	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_text);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -267,23 +296,30 @@ void docker_answer_done(struct docker_answer *answer)
 	hc_text_done(&answer->body);
 }
 
-int docker_call(struct docker *docker, const char *method, const char *path, json_t *body, json_t **ret_json,
-				struct hc_error *err)
+int docker_ask(struct docker *docker, const struct docker_request *request, json_t **ret_json,
+			   struct hc_error *err)
 {
-	DOCKER_AUTO_JSON *owned = body;
 	struct docker_answer answer = {0};
-	struct docker_request request = {.method = method, .path = path, .body = owned};
 	json_error_t json_error;
-	int result = docker_perform(docker, &request, &answer, err);
+	int result = docker_perform(docker, request, &answer, err);
 
 	if (!result) {
 		*ret_json = json_loadb(hc_text_string(&answer.body), answer.body.length, 0, &json_error);
 		if (!*ret_json)
-			result = hc_fail(err, HC_BUG, "%s %s: the engine's answer is no JSON: %s", method, path,
-							 json_error.text);
+			result = hc_fail(err, HC_BUG, "%s %s: the engine's answer is no JSON: %s", request->method,
+							 request->path, json_error.text);
 	}
 	docker_answer_done(&answer);
 	return result;
+}
+
+int docker_call(struct docker *docker, const char *method, const char *path, json_t *body, json_t **ret_json,
+				struct hc_error *err)
+{
+	DOCKER_AUTO_JSON *owned = body;
+	struct docker_request request = {.method = method, .path = path, .body = owned};
+
+	return docker_ask(docker, &request, ret_json, err);
 }
 
 int docker_do(struct docker *docker, const char *method, const char *path, json_t *body, struct hc_error *err)
