@@ -66,7 +66,8 @@ enum probe_verdict {
 const char *container_state_text(enum container_state state);
 const char *probe_verdict_text(enum probe_verdict verdict);
 
-/* A container that carries our installation's labels, as inspect shows it. */
+/* A container that carries our installation's labels, as inspect shows it. Of a paused one only what a list
+ * shows is known: no error, limits, times, exit code, health or restart policy. */
 struct container_view {
 	const char *id;
 	const char *name;

@@ -184,8 +184,8 @@ static void heal_in_place(const struct rollout *rollout, const struct deployment
 	bool parked = strcmp(container->name, wanted->name) != 0 && hc_streq(container->name, container->folder);
 	struct action *action;
 
-	if (!differs || !in_place)
-		return;
+	if (!differs || !in_place || container->state == CONTAINER_PAUSED)
+		return; /* a paused one was not inspected; it is continued first */
 	if (strcmp(container->name, wanted->name) != 0) {
 		if (name_is_taken(rollout->world, wanted->name))
 			return; /* Docker would refuse; whoever has it is on its way out */

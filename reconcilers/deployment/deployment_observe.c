@@ -58,7 +58,7 @@ static void view_fill(const struct docker_container *container, const char *netw
 		.name = container->name,
 		.image_id = container->image_id,
 		.address = "",
-		.error = container->error,
+		.error = container->error ? container->error : "",
 		.probe_message = "",
 		.labels = hc_arena_alloc_array(arena, container->label_count + 1, sizeof(struct label)),
 		.label_count = container->label_count,
@@ -90,12 +90,16 @@ static void view_fill(const struct docker_container *container, const char *netw
 	view->ordinal = (int)strtol(label_of(view, LABEL_ORDINAL), NULL, 10);
 }
 
-int observe_container(struct reconcile_context *context, const char *id, const char *network_name,
-					  struct hc_arena *arena, struct container_view *ret_view, struct hc_error *err)
+/* A paused one is what the list says of it: it is continued before anything else is done to it, and until
+ * then the engine may never answer an inspect (lib/docker/docker_start.c). */
+int observe_container(struct reconcile_context *context, const struct docker_container *row,
+					  const char *network_name, struct hc_arena *arena, struct container_view *ret_view,
+					  struct hc_error *err)
 {
-	struct docker_container container;
+	struct docker_container container = *row;
 
-	if (docker_container_inspect(context->docker, arena, id, &container, err) < 0)
+	if (state_of(row->state) != CONTAINER_PAUSED &&
+		docker_container_inspect(context->docker, arena, row->id, &container, err) < 0)
 		return -1;
 	view_fill(&container, network_name, arena, ret_view);
 	/* A folder's name is a path of ours: only what our constructor could have written is one. */
@@ -129,7 +133,7 @@ int observe_containers(struct reconcile_context *context, const char *label, con
 		return -1;
 	views = hc_arena_alloc_array(arena, listed + 1, sizeof *views);
 	for (size_t index = 0; index < listed; index++) {
-		if (observe_container(context, list[index].id, network_name, arena, &views[count], err) == 0)
+		if (observe_container(context, &list[index], network_name, arena, &views[count], err) == 0)
 			count++;
 		else if (err->class != HC_NOT_FOUND) /* it went between list and inspect */
 			return -1;

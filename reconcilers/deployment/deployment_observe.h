@@ -6,10 +6,10 @@
 #include "../kind.h"
 #include "docker/docker.h"
 
-/* One container, without what the prober and Traefik know. NOT_FOUND when it is gone. */
-int observe_container(struct reconcile_context *context, const char *id, const char *network_name,
-					  struct hc_arena *arena, struct container_view *ret_view, struct hc_error *err)
-	HC_MUST_CHECK;
+/* One container of a list, without what the prober and Traefik know. NOT_FOUND when it is gone. */
+int observe_container(struct reconcile_context *context, const struct docker_container *row,
+					  const char *network_name, struct hc_arena *arena, struct container_view *ret_view,
+					  struct hc_error *err) HC_MUST_CHECK;
 
 /* All containers with one more label value beside our installation's, sorted by revision, ordinal and id. */
 int observe_containers(struct reconcile_context *context, const char *label, const char *value,

@@ -47,8 +47,8 @@ static int orphans(struct reconcile_context *context, struct hc_arena *arena,
 
 		if (!service_uid[0] || has_row(services, service_count, service_uid))
 			continue;
-		if (observe_container(context, list[index].id, NULL, arena,
-							  &world->containers[world->container_count], err) == 0)
+		if (observe_container(context, &list[index], NULL, arena, &world->containers[world->container_count],
+							  err) == 0)
 			world->container_count++;
 		else if (err->class != HC_NOT_FOUND)
 			return -1;

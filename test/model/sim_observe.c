@@ -44,6 +44,17 @@ static void deployments_fill(struct sim *sim, struct hc_arena *arena, struct ser
 	}
 }
 
+/* A paused one is not inspected. */
+static void forget_inspected(struct container_view *view)
+{
+	view->error = "";
+	view->memory_bytes = view->cpu_millis = view->pids = 0;
+	view->started_wall_ms = view->finished_wall_ms = 0;
+	view->exit_code = 0;
+	view->health = HEALTH_NONE;
+	view->out_of_memory = view->restarts_alone = false;
+}
+
 /* Knowledge of Traefik is its API: none while it is away. */
 static void containers_fill(struct sim *sim, struct hc_arena *arena, struct service_world *world)
 {
@@ -56,6 +67,8 @@ static void containers_fill(struct sim *sim, struct hc_arena *arena, struct serv
 		if (!container->exists || container->foreign)
 			continue;
 		*view = container->view;
+		if (view->state == CONTAINER_PAUSED)
+			forget_inspected(view);
 		view->listed = !sim->traefik_away && container->listed;
 		if (view->listed || sim->traefik_away || !view->gate_open)
 			container->unlisted_since_ms = 0;

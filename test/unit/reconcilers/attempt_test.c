@@ -266,6 +266,12 @@ static void c10_answers(struct fixture *fixture)
 	fixture_container(fixture, in_stage(fixture, STAGE_STARTING), 0)->probe = PROBE_READY;
 }
 
+static void c10_paused(struct fixture *fixture)
+{
+	c10_answers(fixture);
+	fixture_pause(&fixture->containers[0]);
+}
+
 static void c10_one_of_two(struct fixture *fixture)
 {
 	fixture->world.service.spec.replicas = 2;
@@ -573,6 +579,10 @@ static const struct fixture_case at_start[] = {
 	 "  2. remove folder shop-r1-0-eb0c3431: it is made anew\n"
 	 "  wake at +599000ms\n"},
 	{"C-10 answers", c10_answers, "  1. set deployment shop-r1: all 1 replicas answer: Publishing\n"},
+	{"C-45 paused by hand while it starts: nothing of it is known that only an inspect shows", c10_paused,
+	 "  1. unpause container shop-r1-0-eb0c3431: it is paused\n"
+	 "  2. record event Healed: shop-r1-0-eb0c3431 was paused: continued\n"
+	 "  wake at +599000ms\n"},
 	{"C-10 one of two: none is published", c10_one_of_two, "  wake at +599000ms\n"},
 	{"C-10 without a port: up for 10 s", c10_no_port, "  wake at +6000ms\n"},
 	{"C-11 deadline", c11_deadline,

@@ -151,6 +151,15 @@ struct container_view *fixture_container(struct fixture *fixture, const struct d
 	return view;
 }
 
+void fixture_pause(struct container_view *container)
+{
+	container->state = CONTAINER_PAUSED;
+	container->health = HEALTH_NONE;
+	container->memory_bytes = container->cpu_millis = container->pids = 0;
+	container->started_wall_ms = container->finished_wall_ms = 0;
+	container->restarts_alone = false;
+}
+
 struct container_view *fixture_published(struct fixture *fixture, const struct deployment_view *deployment,
 										 int ordinal)
 {

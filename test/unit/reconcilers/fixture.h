@@ -33,6 +33,8 @@ struct deployment_view *fixture_current(struct fixture *fixture, int64_t revisio
 /* A container as our constructor makes it, running since a minute, gate shut, not asked yet. */
 struct container_view *fixture_container(struct fixture *fixture, const struct deployment_view *deployment,
 										 int ordinal);
+/* As a list shows it, since a paused one is not inspected. */
+void fixture_pause(struct container_view *container);
 /* Published: gate open, answering, healthy, listed, restarting alone. */
 struct container_view *fixture_published(struct fixture *fixture, const struct deployment_view *deployment,
 										 int ordinal);

@@ -195,7 +195,7 @@ static void ended_listed(struct fixture *fixture)
 
 static void paused_first(struct fixture *fixture)
 {
-	shut(fixture)->state = CONTAINER_PAUSED;
+	fixture_pause(shut(fixture));
 }
 
 static void frozen(struct fixture *fixture)
@@ -299,7 +299,7 @@ static void wanted_again_ended(struct fixture *fixture)
 
 static void paused(struct fixture *fixture)
 {
-	one(fixture)->state = CONTAINER_PAUSED;
+	fixture_pause(one(fixture));
 }
 
 static void renamed(struct fixture *fixture)
