@@ -19,6 +19,7 @@ struct http_server {
 	int port;
 	unsigned answering; /* requests that a connection is busy with */
 	int grace_left_ms;
+	size_t large_bytes;            /* held by bodies beyond options.body_bytes_max */
 	struct http_request *requests; /* attached or not, dispatched to the handler and not finished */
 	bool stopping;
 	bool closing; /* the end of stopping: connections are closed */
@@ -61,6 +62,8 @@ struct http_request {
 	char *body;
 	size_t body_length;
 	size_t body_size;
+	size_t body_max;   /* the most that this one may have */
+	size_t body_large; /* its part of server->large_bytes */
 	size_t discarded;
 	struct MHD_Response *response;
 	unsigned status;
@@ -74,6 +77,7 @@ struct http_request {
 	size_t pending_chunks;
 	bool head_seen;
 	bool too_large;
+	bool starved; /* no room for its large body now */
 	bool refused;
 	bool dispatched;
 	bool in_handler;

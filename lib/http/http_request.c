@@ -68,6 +68,8 @@ static void free_when_done(struct http_request *request)
 		free((char *)request->headers[index].value);
 	}
 	free(request->headers);
+	if (request->server)
+		request->server->large_bytes -= request->body_large;
 	free(request->target);
 	free(request->method);
 	free(request->body);
@@ -140,7 +142,15 @@ static bool worth_discarding(const struct http_request *request)
 	const char *length = http_request_header(request, "Content-Length");
 
 	return length && strlen(length) <= 18 && !http_request_header(request, "Expect") &&
-		   strtoull(length, NULL, 10) <= request->server->options.body_bytes_max * DISCARD_FACTOR;
+		   strtoull(length, NULL, 10) <= request->body_max * DISCARD_FACTOR;
+}
+
+static size_t body_limit(const struct http_request *request)
+{
+	const struct http_server_options *options = &request->server->options;
+
+	return options->body_limit ? options->body_limit(request->method, request->target, options->payload)
+							   : options->body_bytes_max;
 }
 
 static enum MHD_Result read_head(struct http_request *request, struct MHD_Connection *connection,
@@ -150,13 +160,14 @@ static enum MHD_Result read_head(struct http_request *request, struct MHD_Connec
 
 	request->head_seen = true;
 	request->method = hc_xstrdup(method);
+	request->body_max = body_limit(request);
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, request);
 	struct http_guard_head head = {
 		.method = method,
 		.version = version,
 		.headers = request->headers,
 		.header_count = request->header_count,
-		.body_bytes_max = request->server->options.body_bytes_max,
+		.body_bytes_max = request->body_max,
 	};
 	int status = http_guard_check(&head, &sentence);
 	if (status == 413 && worth_discarding(request))
@@ -167,22 +178,44 @@ static enum MHD_Result read_head(struct http_request *request, struct MHD_Connec
 	return MHD_YES;
 }
 
+static enum MHD_Result discard(struct http_request *request, size_t length)
+{
+	request->discarded += length;
+	return request->discarded > request->body_max * DISCARD_FACTOR ? MHD_NO : MHD_YES;
+}
+
+/* false: there is no room now. */
+static bool grow_body(struct http_request *request, size_t wanted)
+{
+	struct http_server *server = request->server;
+	size_t usual = server->options.body_bytes_max + 1;
+	size_t size = request->body_size ? request->body_size : 2048;
+
+	while (size < wanted)
+		size *= 2;
+	if (size > usual && wanted <= usual)
+		size = usual;
+	if (size > request->body_max + 1)
+		size = request->body_max + 1;
+	size_t large = size > usual ? size - usual : 0;
+	if (server->large_bytes - request->body_large + large > HC_LIMIT_LARGE_BODIES_BYTES)
+		return false;
+	server->large_bytes += large - request->body_large;
+	request->body_large = large;
+	request->body = hc_xrealloc(request->body, size);
+	request->body_size = size;
+	return true;
+}
+
 static enum MHD_Result read_body(struct http_request *request, const char *data, size_t length)
 {
-	size_t most = request->server->options.body_bytes_max;
-
-	if (request->refused || request->too_large || length > most - request->body_length) {
-		request->too_large = true;
-		request->discarded += length;
-		return request->discarded > most * DISCARD_FACTOR ? MHD_NO : MHD_YES;
-	}
-	if (request->body_length + length + 1 > request->body_size) {
-		size_t size = request->body_size ? request->body_size * 2 : 4096;
-		while (size < request->body_length + length + 1)
-			size *= 2;
-		request->body = hc_xrealloc(request->body, size);
-		request->body_size = size;
-	}
+	if (request->refused || request->too_large || request->starved)
+		return discard(request, length);
+	request->too_large = length > request->body_max - request->body_length;
+	if (!request->too_large && request->body_length + length + 1 > request->body_size)
+		request->starved = !grow_body(request, request->body_length + length + 1);
+	if (request->too_large || request->starved)
+		return discard(request, length);
 	memcpy(request->body + request->body_length, data, length);
 	request->body_length += length;
 	request->body[request->body_length] = '\0';
@@ -221,6 +254,8 @@ enum MHD_Result http_request_continue(struct http_request *request, struct MHD_C
 	if (!request->dispatched) {
 		if (request->too_large)
 			return refuse(request, connection, 413, "the body is larger than this server takes");
+		if (request->starved)
+			return refuse(request, connection, 503, "too many large bodies are being read: send it again");
 		dispatch(request);
 	}
 	if (!request->response) {

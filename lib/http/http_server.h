@@ -45,6 +45,9 @@ struct http_server_options {
 	char *(*refusal)(int status, const char *sentence);
 	/* 0: of base/limits.h. Tests make them short. */
 	size_t body_bytes_max;
+	/* The most bytes of the body of this request, known by its head; NULL: body_bytes_max for all. What
+	 * bodies have beyond body_bytes_max shares HC_LIMIT_LARGE_BODIES_BYTES: who finds it used up gets 503. */
+	size_t (*body_limit)(const char *method, const char *target, void *payload);
 	int header_deadline_ms;
 	int body_deadline_ms;
 	int idle_deadline_ms; /* between two requests of one connection */

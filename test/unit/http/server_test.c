@@ -28,6 +28,7 @@
 #include "http/http_server.h"
 
 #define BODY_MAX 1000
+#define LARGE_BODY_MAX (25U << 20) /* of /large */
 #define FLOOD_BYTES (4U << 20)
 
 struct fixture {
@@ -38,6 +39,7 @@ struct fixture {
 	int gone;
 	size_t flooded;
 	size_t pending_max;
+	int body_deadline_ms; /* 0: short */
 	bool stopped;
 	uv_async_t done;
 	void (*client)(struct fixture *fixture);
@@ -132,6 +134,12 @@ static void flood(struct http_request *request)
 	fixture->flooded += sizeof(piece);
 	if (http_stream_pending_bytes(request) > fixture->pending_max)
 		fixture->pending_max = http_stream_pending_bytes(request);
+}
+
+static size_t limit_of(const char *method, const char *target, void *payload)
+{
+	(void)payload;
+	return hc_streq(method, "POST") && hc_streq(target, "/large") ? LARGE_BODY_MAX : BODY_MAX;
 }
 
 static void handle(struct http_request *request, void *payload)
@@ -272,8 +280,9 @@ static void play(struct fixture *fixture, void (*client)(struct fixture *))
 		.handler = handle,
 		.payload = fixture,
 		.body_bytes_max = BODY_MAX,
+		.body_limit = limit_of,
 		.header_deadline_ms = 200,
-		.body_deadline_ms = 200,
+		.body_deadline_ms = fixture->body_deadline_ms ? fixture->body_deadline_ms : 200,
 		.idle_deadline_ms = 400,
 	};
 	struct hc_error err = {0};
@@ -391,6 +400,62 @@ static void client_endless_body(struct fixture *fixture)
 	EXPECT(fixture->handled == 0);
 }
 
+/* Sends a head and as much of a body. */
+static int begin_large(struct fixture *fixture, const char *target, size_t announced, size_t sent)
+{
+	HC_AUTO_FREE head = hc_xprintf(
+		"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", target, announced);
+	HC_AUTO_FREE body = hc_xalloc(sent + 1);
+	int fd = client_connect(fixture->port);
+
+	memset(body, 'x', sent);
+	client_send(fd, head);
+	client_send(fd, body);
+	return fd;
+}
+
+static char *read_and_close(int fd)
+{
+	char *answer = client_read(fd, NULL);
+
+	close(fd);
+	return answer;
+}
+
+static void client_large_bodies(struct fixture *fixture)
+{
+	size_t most = LARGE_BODY_MAX;
+	HC_AUTO_FREE whole = read_and_close(begin_large(fixture, "/large", most, most));
+	HC_AUTO_FREE more = read_and_close(begin_large(fixture, "/large", most + 1, most + 1));
+	HC_AUTO_FREE other = read_and_close(begin_large(fixture, "/other", BODY_MAX + 1, BODY_MAX + 1));
+
+	EXPECT(hc_starts_with(whole, "HTTP/1.1 404"));
+	EXPECT(fixture->handled == 1);
+	EXPECT(hc_starts_with(more, "HTTP/1.1 413"));
+	EXPECT(hc_starts_with(other, "HTTP/1.1 413"));
+	EXPECT(fixture->handled == 1);
+}
+
+/* Bodies that stay unfinished hold room; who comes then is asked to come again, and room comes back. */
+static void client_many_large_bodies(struct fixture *fixture)
+{
+	size_t most = LARGE_BODY_MAX;
+	int fds[4];
+
+	for (size_t index = 0; index < HC_COUNT(fds); index++)
+		fds[index] = begin_large(fixture, "/large", most, most - 1);
+	HC_AUTO_FREE busy = read_and_close(begin_large(fixture, "/large", most, most));
+	for (size_t index = 0; index < HC_COUNT(fds); index++)
+		close(fds[index]);
+	EXPECT(hc_starts_with(busy, "HTTP/1.1 503"));
+	EXPECT(fixture->handled == 0);
+	for (int tries = 0; tries < 50 && fixture->handled == 0; tries++) {
+		HC_AUTO_FREE again = read_and_close(begin_large(fixture, "/large", most, most));
+		EXPECT(hc_starts_with(again, "HTTP/1.1 404") || hc_starts_with(again, "HTTP/1.1 503"));
+	}
+	EXPECT(fixture->handled == 1);
+}
+
 static void client_deadlines(struct fixture *fixture)
 {
 	static const struct {
@@ -501,6 +566,22 @@ static void endless_body_is_413(void **state)
 	play(&fixture, client_endless_body);
 }
 
+static void a_route_may_take_more(void **state)
+{
+	struct fixture fixture = {.body_deadline_ms = 20000};
+
+	(void)state;
+	play(&fixture, client_large_bodies);
+}
+
+static void large_bodies_share_their_room(void **state)
+{
+	struct fixture fixture = {.body_deadline_ms = 20000};
+
+	(void)state;
+	play(&fixture, client_many_large_bodies);
+}
+
 static void drips_are_cut(void **state)
 {
 	struct fixture fixture = {0};
@@ -565,6 +646,7 @@ int main(void)
 		cmocka_unit_test(endless_body_is_413),          cmocka_unit_test(drips_are_cut),
 		cmocka_unit_test(leaving_peers_are_noticed),    cmocka_unit_test(slow_readers_hold_the_writer_back),
 		cmocka_unit_test(a_stop_ends_streams_in_order), cmocka_unit_test(bad_addresses_are_refused),
+		cmocka_unit_test(a_route_may_take_more),        cmocka_unit_test(large_bodies_share_their_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
