@@ -91,7 +91,7 @@ static void probed(const char *key, void *payload)
 {
 	struct controller *controller = payload;
 
-	(void)workqueue_add(controller->queue, key, WORKQUEUE_HINT);
+	(void)workqueue_add(controller->queue, key, WORKQUEUE_SIGNAL);
 }
 
 /* --- the queue's timer
