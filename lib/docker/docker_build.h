@@ -46,6 +46,8 @@ struct docker_build {
 	size_t auth_count;
 	const struct docker_build_secret *secrets; /* BuildKit only */
 	size_t secret_count;
+	const char
+		*network; /* of the steps: NULL: the engine's own bridge; "none"; a network's name: classic only */
 	const char *cache_namespace; /* BUILDKIT_CACHE_MOUNT_NS: uid of the tenant's namespace */
 	int64_t memory_bytes;        /* classic builder only; 0: none */
 	int64_t timeout_ms;
