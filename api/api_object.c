@@ -1,6 +1,7 @@
 /* The way of one object into the database, see the header. */
 #include "api_object.h"
 
+#include "api_rollback.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -281,6 +282,18 @@ static void complete(const struct api_writer *writer, struct api_draft *draft)
 	draft->changed = !draft->live || !schema_equal(draft->live, draft->object);
 }
 
+/* Checked, defaulted and owned: what a Service's rollback needs, and the server's part. */
+static int finish(const struct api_writer *writer, struct api_draft *draft, bool rollback_named,
+				  struct hc_error *err)
+{
+	if (fail_checks(writer, draft, err))
+		return -1;
+	if (draft->kind->store_kind == STORE_SERVICE && api_rollback_settle(writer, draft, rollback_named, err))
+		return -1;
+	complete(writer, draft);
+	return 0;
+}
+
 /* --- drafts --- */
 
 int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, const json_t *applied,
@@ -296,18 +309,18 @@ int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, co
 	if (result == 0)
 		result = schema_apply(draft->schema, draft->live, wanted, writer->manager, writer->force, writer->now,
 							  &draft->object, &draft->conflicts, err);
+	bool rollback_named = json_object_get(json_object_get(wanted, "spec"), "rollbackTo") != NULL;
 	json_decref(wanted);
 	if (result)
 		return result;
+	if (!rollback_named)
+		api_rollback_clear(draft->object);
 	/* Applying the same again is what happens most: the live object obeys the rules already. */
 	draft->changed = draft->spec_changed = false;
 	if (draft->live && schema_equal(draft->live, draft->object))
 		return 0;
 	check_whole(writer, draft);
-	if (fail_checks(writer, draft, err))
-		return -1;
-	complete(writer, draft);
-	return 0;
+	return finish(writer, draft, rollback_named, err);
 }
 
 int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, json_t *object_take,
@@ -326,10 +339,7 @@ int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, 
 	if (draft->kind->store_kind == STORE_SERVICE)
 		schema_service_rules(draft->object, writer->options->domain, writer->options->repository_prefixes,
 							 &draft->causes);
-	if (fail_checks(writer, draft, err))
-		return -1;
-	complete(writer, draft);
-	return 0;
+	return finish(writer, draft, false, err);
 }
 
 /* --- the row --- */
