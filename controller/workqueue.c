@@ -26,7 +26,7 @@
 #define STREAK_DELAY_MAX_MS 5000
 
 #define NOT_IN_HEAP SIZE_MAX
-#define PROMPT_IN_A_ROW 4 /* so many prompt keys go before one that waits in the other lane */
+#define PROMPT_IN_A_ROW 16 /* so many prompt keys go before one that waits in the other lane */
 
 struct item {
 	char *key;

@@ -2,8 +2,8 @@
  *
  * Contract:
  *   - fair: ready keys are taken first in, first out, from two lanes. A key that a signal added, or whose own
- *     moment has come, is prompt and stays so while its passes change something; at most four prompt keys in
- *     a row go before another one;
+ *     moment has come, is prompt and stays so while its passes change something; at most sixteen prompt keys
+ * in a row go before another one;
  *   - deduplicated: a key is in it once, however often it was added;
  *   - one worker a key: a taken key is given to nobody else until it is done; added meanwhile, it runs once
  * more;
