@@ -29,6 +29,7 @@ static const struct option_row rows[] = {
 	{'m', 0, "field-manager", "NAME", "name under which the fields are owned (default helvetia)"},
 	{'F', 'f', "follow", NULL, "go on as lines come"},
 	{'T', 0, "tail", "LINES", "only the last lines"},
+	{'b', 0, "build", NULL, "the log of the build instead of the containers'"},
 	{'S', 0, "timestamps", NULL, "begin each line with its time"},
 	{'s', 0, "state", "DIR", "state folder of the platform (default: $HELVETIA_STATE or /var/lib/helvetia)"},
 	{'h', 'h', "help", NULL, "this text"},
@@ -128,6 +129,9 @@ static int set_option(struct arguments *arguments, char letter, const char *valu
 		return 0;
 	case 'T':
 		return read_number("tail", value, 0, 1000000, &arguments->tail_lines);
+	case 'b':
+		arguments->build = true;
+		return 0;
 	case 'S':
 		arguments->timestamps = true;
 		return 0;

@@ -28,6 +28,7 @@ struct arguments {
 	bool wait;
 	bool follow;
 	bool timestamps;
+	bool build;
 	bool force;
 };
 

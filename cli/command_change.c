@@ -1,5 +1,6 @@
 /* `helvetia scale`, `suspend`, `resume`, `delete`: one merge patch or one DELETE an object. */
 #include "base/alloc.h"
+#include "change.h"
 #include "client.h"
 #include "command.h"
 #include "manifest.h"
@@ -22,13 +23,12 @@ static int wait_one(struct client *client, const char *name, bool gone)
 	return code;
 }
 
-/* Sends a merge patch of the spec, says what was done, and waits if asked to. Consumes spec. */
-static int patch_spec(const struct arguments *arguments, const char *name, const char *manager, json_t *spec,
-					  const char *done)
+int change_spec(const struct arguments *arguments, const char *name, const char *manager, json_t *spec_take,
+				const char *done)
 {
 	HC_AUTO_FREE path = client_path("services", arguments->namespace_name, name);
 	HC_AUTO_FREE target = hc_xprintf("%s?fieldManager=%s", path, manager);
-	json_t *patch = json_pack("{s:o}", "spec", spec);
+	json_t *patch = json_pack("{s:o}", "spec", spec_take);
 	struct client client;
 	json_t *object = NULL;
 	int code = client_open(&client, arguments);
@@ -71,8 +71,8 @@ static int run_scale(int argc, char **argv)
 		fprintf(stderr, "helvetia: REPLICAS: \"%s\" is not a whole number\n", arguments.positions[1]);
 		return COMMAND_USAGE;
 	}
-	return patch_spec(&arguments, arguments.positions[0], "helvetia-scale",
-					  json_pack("{s:I}", "replicas", (json_int_t)replicas), "scaled");
+	return change_spec(&arguments, arguments.positions[0], "helvetia-scale",
+					   json_pack("{s:I}", "replicas", (json_int_t)replicas), "scaled");
 }
 
 const struct command command_scale = {"scale", "set the number of replicas", run_scale};
@@ -84,8 +84,8 @@ static int set_suspend(int argc, char **argv, const struct arguments_spec *spec,
 
 	if (parsed)
 		return parsed > 0 ? COMMAND_DONE : COMMAND_USAGE;
-	return patch_spec(&arguments, arguments.positions[0], "helvetia-suspend",
-					  json_pack("{s:b}", "suspend", suspend), suspend ? "suspended" : "resumed");
+	return change_spec(&arguments, arguments.positions[0], "helvetia-suspend",
+					   json_pack("{s:b}", "suspend", suspend), suspend ? "suspended" : "resumed");
 }
 
 static int run_suspend(int argc, char **argv)

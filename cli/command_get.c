@@ -97,7 +97,7 @@ static void print_conditions(const json_t *service)
 	table_print(table);
 }
 
-/* Only this Service's Deployments, newest first. */
+/* Only this Service's Deployments, newest first: a list is sorted by name, where r10 stands before r2. */
 static json_t *deployments_of(const json_t *list, const char *service)
 {
 	json_t *items = json_array();
@@ -106,17 +106,36 @@ static json_t *deployments_of(const json_t *list, const char *service)
 
 	json_array_foreach(json_object_get(list, "items"), index, item)
 	{
-		if (strcmp(json_text_at(item, "spec", "service", NULL), service) == 0)
-			json_array_insert(items, 0, item);
+		json_int_t revision = json_number_at(item, "spec", "revision", NULL);
+		size_t at = 0;
+
+		if (strcmp(json_text_at(item, "spec", "service", NULL), service) != 0)
+			continue;
+		while (at < json_array_size(items) &&
+			   json_number_at(json_array_get(items, at), "spec", "revision", NULL) > revision)
+			at++;
+		json_array_insert(items, at, item);
 	}
 	return json_pack("{s:o}", "items", items);
+}
+
+static void print_source(const json_t *service)
+{
+	const char *image = json_text_at(service, "spec", "image", NULL);
+	const char *branch = json_text_at(service, "spec", "branch", NULL);
+	const char *commit = json_text_at(service, "spec", "commit", NULL);
+	json_int_t rollback = json_number_at(service, "spec", "rollbackTo", "revision", NULL);
+
+	printf("Source      %s%s%s%s%s\n", *image ? image : json_text_at(service, "spec", "repoUrl", NULL),
+		   *branch ? ", branch " : "", branch, *commit ? ", commit " : "", commit);
+	if (rollback)
+		printf("Rolled back to revision %lld\n", (long long)rollback);
 }
 
 static void print_description(const json_t *service, const json_t *deployments, const json_t *events)
 {
 	const char *name = json_text_at(service, "metadata", "name", NULL);
 	const char *url = json_text_at(service, "status", "url", NULL);
-	const char *image = json_text_at(service, "spec", "image", NULL);
 	json_t *own = deployments_of(deployments, name);
 
 	printf("Service     %s (namespace %s, generation %lld)\n", name,
@@ -126,7 +145,7 @@ static void print_description(const json_t *service, const json_t *deployments, 
 		   (long long)json_number_at(service, "status", "readyReplicas", NULL),
 		   (long long)json_number_at(service, "spec", "replicas", NULL));
 	printf("URL         %s\n", *url ? url : "none");
-	printf("Source      %s\n", *image ? image : json_text_at(service, "spec", "repoUrl", NULL));
+	print_source(service);
 	printf("Current     %s\n\n", json_text_at(service, "status", "currentDeployment", NULL));
 	print_conditions(service);
 	printf("\n");

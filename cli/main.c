@@ -20,7 +20,11 @@ static const struct command *const COMMANDS[] = {
 	&command_scale,
 	&command_suspend,
 	&command_resume,
+	&command_rollback,
+	&command_redeploy,
 	&command_delete,
+	&command_webhooks,
+	&command_webhook_send,
 };
 
 static void print_help(FILE *stream)
@@ -29,7 +33,8 @@ static void print_help(FILE *stream)
 		  "usage: helvetia COMMAND [OPTION…]\n\n",
 		  stream);
 	for (size_t i = 0; i < HC_COUNT(COMMANDS); i++)
-		fprintf(stream, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+		if (COMMANDS[i]->summary)
+			fprintf(stream, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
 	fputs("\n`helvetia COMMAND --help` says more about one of them.\n", stream);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CELL_SIZE 512
+#define COMMIT_DIGITS 10
 
 struct table {
 	size_t column_count;
@@ -161,9 +162,26 @@ static void cell_stage(const json_t *object, char cell[CELL_SIZE])
 				   *reason ? "/" : "", reason);
 }
 
-static void cell_template_image(const json_t *object, char cell[CELL_SIZE])
+/* A commit is told as Git does in lists. */
+static void cell_commit(const json_t *object, char cell[CELL_SIZE])
 {
-	fill(cell, json_text_at(object, "spec", "template", "image", NULL));
+	(void)snprintf(cell, CELL_SIZE, "%.*s", COMMIT_DIGITS, json_text_at(object, "spec", "commit", NULL));
+}
+
+static void cell_deployed(const json_t *object, char cell[CELL_SIZE])
+{
+	const char *image = json_text_at(object, "spec", "template", "image", NULL);
+
+	if (*image)
+		fill(cell, image);
+	else
+		(void)snprintf(cell, CELL_SIZE, "%.*s", COMMIT_DIGITS,
+					   json_text_at(object, "spec", "commitHash", NULL));
+}
+
+static void cell_attempt(const json_t *object, char cell[CELL_SIZE])
+{
+	(void)snprintf(cell, CELL_SIZE, "%lld", (long long)json_number_at(object, "status", "attempt", NULL));
 }
 
 static void cell_message(const json_t *object, char cell[CELL_SIZE])
@@ -187,9 +205,16 @@ static const struct column {
 	{"deployments", "SERVICE", cell_service},
 	{"deployments", "STATUS", cell_phase},
 	{"deployments", "STAGE", cell_stage},
-	{"deployments", "IMAGE", cell_template_image},
+	{"deployments", "SOURCE", cell_deployed},
 	{"deployments", "AGE", cell_age},
 	{"deployments", "MESSAGE", cell_message},
+	{"builds", "NAME", cell_name},
+	{"builds", "SERVICE", cell_service},
+	{"builds", "STATUS", cell_phase},
+	{"builds", "COMMIT", cell_commit},
+	{"builds", "ATTEMPT", cell_attempt},
+	{"builds", "AGE", cell_age},
+	{"builds", "MESSAGE", cell_message},
 	{"namespaces", "NAME", cell_name},
 	{"namespaces", "STATUS", cell_phase},
 	{"namespaces", "AGE", cell_age},

@@ -134,9 +134,9 @@ static int perform(struct http_client *client, const char *method, const char *p
 	return 0;
 }
 
-int http_client_request(struct http_client *client, const char *method, const char *path,
-						const char *content_type, const char *body, size_t length,
-						struct http_response *ret_response, struct hc_error *err)
+int http_client_send(struct http_client *client, const char *method, const char *path,
+					 const struct http_field *fields, size_t field_count, const char *body, size_t length,
+					 struct http_response *ret_response, struct hc_error *err)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 	struct transfer transfer = {0};
@@ -144,8 +144,8 @@ int http_client_request(struct http_client *client, const char *method, const ch
 
 	if (client->authorization)
 		headers = curl_slist_append(headers, client->authorization);
-	if (content_type) {
-		HC_AUTO_FREE header = hc_xprintf("Content-Type: %s", content_type);
+	for (size_t index = 0; index < field_count; index++) {
+		HC_AUTO_FREE header = hc_xprintf("%s: %s", fields[index].name, fields[index].value);
 
 		headers = curl_slist_append(headers, header);
 	}
@@ -158,6 +158,16 @@ int http_client_request(struct http_client *client, const char *method, const ch
 	hc_text_done(&transfer.body);
 	curl_slist_free_all(headers);
 	return result;
+}
+
+int http_client_request(struct http_client *client, const char *method, const char *path,
+						const char *content_type, const char *body, size_t length,
+						struct http_response *ret_response, struct hc_error *err)
+{
+	struct http_field field = {"Content-Type", content_type};
+
+	return http_client_send(client, method, path, &field, content_type ? 1 : 0, body, length, ret_response,
+							err);
 }
 
 int http_client_stream(struct http_client *client, const char *path, http_piece *piece, void *payload,

@@ -35,6 +35,15 @@ int http_client_request(struct http_client *client, const char *method, const ch
 						const char *content_type, const char *body, size_t length,
 						struct http_response *ret_response, struct hc_error *err) HC_MUST_CHECK;
 
+struct http_field {
+	const char *name;
+	const char *value;
+};
+/* The same with header fields of the caller's. */
+int http_client_send(struct http_client *client, const char *method, const char *path,
+					 const struct http_field *fields, size_t field_count, const char *body, size_t length,
+					 struct http_response *ret_response, struct hc_error *err) HC_MUST_CHECK;
+
 /* GET whose body comes in pieces. Pieces are given on only when the status is 200; else the body is collected
  * into *ret_response. A non-zero return of piece ends the call with CANCELED. */
 typedef int http_piece(const char *data, size_t length, void *payload);
