@@ -23,6 +23,7 @@ enum hc_class docker_build_class(const char *message)
 		"returned a non-zero code: ", /* classic */
 		"dockerfile parse error",     /* both */
 		"unknown instruction",
+		"unable to start container process: exec: ", /* both: the image has no such program */
 	};
 	static const char *const others[] = {
 		"no such host",
@@ -132,23 +133,51 @@ static bool exit_code_of(const char *message, long *ret_code)
 	return false;
 }
 
+/* BuildKit names files by where it has mounted them: "/…/tmp/buildkit-mount792807791/Dockerfile" is
+ * "Dockerfile".
+ */
+static void append_without_mounts(struct hc_text *text, const char *message)
+{
+	const char *mount;
+
+	while ((mount = strstr(message, "/buildkit-mount"))) {
+		const char *begin = mount;
+		const char *file = mount + 1 + strcspn(mount + 1, "/ \n");
+
+		while (begin > message && begin[-1] != ' ')
+			begin--;
+		hc_text_append_bytes(text, message, (size_t)(begin - message));
+		message = file + (*file == '/');
+	}
+	hc_text_append(text, message);
+}
+
 void docker_build_message(struct hc_text *text, const char *message, const char *step)
 {
+	static const char metadata[] = "[internal] load metadata for ";
 	const char *plain = without_wrapping(message);
 	const char *name = step ? without_stage(step) : "";
+	bool base = step && hc_starts_with(step, metadata);
 	long code;
 
-	if (*name && exit_code_of(plain, &code)) {
+	if (*name && !base && exit_code_of(plain, &code)) {
 		hc_text_printf(text, "%.300s%s: exit code %ld%s", name, strlen(name) > 300 ? "…" : "", code,
 					   code == 137 ? " (killed; perhaps it needs more memory)" : "");
 		return;
 	}
-	if (hc_starts_with(plain, "dockerfile parse error"))
-		hc_text_printf(text, "Dockerfile%s", plain + strlen("dockerfile"));
-	else if (*name && !strstr(plain, name) && hc_starts_with(name, "FROM ") && !strstr(plain, name + 5))
-		hc_text_printf(text, "%.300s: %s", name, plain);
-	else
-		hc_text_append(text, plain);
+	if (base) {
+		const char *image = step + strlen(metadata);
+
+		hc_text_printf(text, "base image %s", hc_starts_with(plain, image) ? "" : image);
+		hc_text_append(text, hc_starts_with(plain, image) ? "" : ": ");
+	} else if (hc_starts_with(name, "FROM ") && !strstr(plain, name)) {
+		hc_text_printf(text, "%.300s: ", name);
+	}
+	if (hc_starts_with(plain, "dockerfile parse error")) {
+		hc_text_append(text, "D");
+		plain++;
+	}
+	append_without_mounts(text, plain);
 	while (text->length && (text->data[text->length - 1] == '\n' || text->data[text->length - 1] == ' '))
 		text->data[--text->length] = '\0';
 }

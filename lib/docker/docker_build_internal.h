@@ -77,10 +77,10 @@ void docker_trace_done(struct docker_trace *trace);
 struct docker_build_log {
 	struct docker_build_sink sink;
 	struct docker_trace trace;
-	struct docker_build_lines output; /* of the classic builder */
-	struct hc_text pending;           /* a JSON line that has begun */
-	struct hc_text step;              /* "RUN make": the step that the classic builder does */
-	struct hc_text error;             /* as the builder said it; empty: none */
+	struct docker_build_lines output[2]; /* of the classic builder */
+	struct hc_text pending;              /* a JSON line that has begun */
+	struct hc_text step;                 /* "RUN make": the step that the classic builder does */
+	struct hc_text error;                /* as the builder said it; empty: none */
 	char image_id[80];
 	bool begun; /* the builder said something */
 };

@@ -26,6 +26,24 @@ static int trace_comes(struct docker_build_log *log, const char *text, size_t le
 	return docker_trace_feed(&log->trace, hc_text_string(&data), data.length, &log->sink, err);
 }
 
+/* The classic builder paints what a command writes to its standard error red, one piece at a time. */
+static void output_comes(struct docker_build_log *log, const char *text, size_t length)
+{
+	static const char red[] = "\033[91m";
+	static const char plain[] = "\033[0m";
+	size_t before = sizeof red - 1;
+	size_t after = sizeof plain - 1;
+	int stream = 1;
+
+	if (length >= before + after && memcmp(text, red, before) == 0 &&
+		memcmp(text + length - after, plain, after) == 0) {
+		stream = 2;
+		text += before;
+		length -= before + after;
+	}
+	docker_build_lines_feed(&log->output[stream - 1], "", stream, text, length, &log->sink);
+}
+
 /* The classic builder tells the progress of a pull like the pull itself; only its ends are worth a line. */
 static void pull_comes(struct docker_build_log *log, const json_t *json)
 {
@@ -70,8 +88,7 @@ static int take_line(struct docker_build_log *log, struct hc_error *err)
 		(void)memcpy(log->image_id, image, strlen(image) + 1);
 	if (json_is_string(stream)) {
 		note_step(log, json_string_value(stream));
-		docker_build_lines_feed(&log->output, "", 1, json_string_value(stream), json_string_length(stream),
-								&log->sink);
+		output_comes(log, json_string_value(stream), json_string_length(stream));
 	}
 	if (id && strcmp(id, "moby.buildkit.trace") == 0 && json_is_string(aux))
 		return trace_comes(log, json_string_value(aux), json_string_length(aux), err);
@@ -107,7 +124,8 @@ int docker_build_log_end(struct docker_build_log *log, struct hc_error *err)
 	int result = log->pending.length ? take_line(log, err) : 0;
 
 	log->pending.length = 0;
-	docker_build_lines_end(&log->output, "", 1, &log->sink);
+	docker_build_lines_end(&log->output[0], "", 1, &log->sink);
+	docker_build_lines_end(&log->output[1], "", 2, &log->sink);
 	docker_trace_end(&log->trace, &log->sink);
 	return result;
 }
@@ -115,7 +133,8 @@ int docker_build_log_end(struct docker_build_log *log, struct hc_error *err)
 void docker_build_log_done(struct docker_build_log *log)
 {
 	docker_trace_done(&log->trace);
-	docker_build_lines_done(&log->output);
+	docker_build_lines_done(&log->output[0]);
+	docker_build_lines_done(&log->output[1]);
 	hc_text_done(&log->pending);
 	hc_text_done(&log->step);
 	hc_text_done(&log->error);
