@@ -53,7 +53,7 @@ struct bullmq_add {
 	int64_t keep_completed;   /* count; -1: option left out (keep all), 0: removed at once */
 	int64_t keep_failed;
 };
-/* *ret_duplicate (may be NULL): a job of this id existed and nothing was added. */
+/* A job of the same id that still exists, finished ones included, is success: nothing is added. */
 int bullmq_add(struct bullmq *queue, struct hc_arena *arena, const struct bullmq_add *job,
 			   const char **ret_id, struct hc_error *err) HC_MUST_CHECK;
 /* Pipelined, not atomic. ret_ids[i] NULL where the i-th was refused; the first refusal is the error. */
@@ -91,11 +91,13 @@ struct bullmq_job {
 	const char *deferred_failure; /* must be failed with this text, not run; NULL: none */
 	const char *scheduler; /* rjk: belongs to a job scheduler that this library can't continue; NULL: none */
 	int64_t attempts_started, attempts_made, attempts, stalls;
-	int64_t wait_until_ms; /* without a job: due time of the next delayed one; 0: none */
+	const char *options;    /* opts as stored, JSON; NULL: none */
+	const char *stacktrace; /* JSON array of earlier failures; NULL: none */
+	int64_t wait_until_ms;  /* without a job: due time of the next delayed one; 0: none */
 	int64_t rate_limited_ms;
 };
 struct bullmq_worker {
-	const char *token; /* unique per worker and run */
+	const char *token; /* unique per slot and run: a slot does one job at a time */
 	const char *name;  /* shown as processedBy; NULL: none */
 	int64_t lock_ms;   /* 30000 */
 };
