@@ -1,5 +1,6 @@
 /* See pool.h. */
 #include "pool.h"
+#include "laggards.h"
 #include "pass.h"
 #include "traefik.h"
 
@@ -18,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POOL_LAGGARDS_AT_ONCE (POOL_FAST_THREADS / 2)
+#define LAGGARD_AGAIN_MS 500
+
 struct worker {
 	struct pool *pool;
 	pthread_t thread;
@@ -35,6 +39,7 @@ struct worker {
 struct pool {
 	struct pool_options options;
 	struct prober_interface prober_interface;
+	struct laggards *laggards;
 	struct hc_queue *slow_keys; /* char *, owned by who takes them out */
 	char *containers_folder;
 	int url_port;
@@ -120,14 +125,21 @@ static void serve(struct worker *worker, char *key_take, struct hc_arena *arena)
 	const struct pass_options pass = {
 		.registry = reconciler_registry, .may_act = may_act, .payload = worker, .slow = worker->slow};
 	struct pass_result result = {.end = WORKQUEUE_TRANSIENT};
+	int64_t began_ms = hc_clock_boot_ms();
 	int failures;
 
 	if (!leader_may_act(pool->options.leader)) {
 		result.end = WORKQUEUE_DROPPED;
-	} else if (worker_connect(worker, &result.err) == 0) {
-		context_fill(worker);
-		pass_run(&pass, &worker->context, key, arena, &result);
-		hc_arena_reset(arena);
+	} else if (!laggards_begin(pool->laggards, key)) {
+		result.end = WORKQUEUE_SETTLED;
+		result.wake_at_ms = began_ms + LAGGARD_AGAIN_MS;
+	} else {
+		if (worker_connect(worker, &result.err) == 0) {
+			context_fill(worker);
+			pass_run(&pass, &worker->context, key, arena, &result);
+			hc_arena_reset(arena);
+		}
+		laggards_end(pool->laggards, key, result.err.class == HC_TRANSIENT, hc_clock_boot_ms() - began_ms);
 	}
 	if (result.hand_over) {
 		if (hc_queue_try_push(pool->slow_keys, key)) {
@@ -198,6 +210,7 @@ int pool_start(const struct pool_options *options, struct pool **ret_pool, struc
 	pool->options = *options;
 	pool->url_port = port;
 	pool->prober_interface = prober_interface(options->prober);
+	pool->laggards = laggards_new(POOL_LAGGARDS_AT_ONCE);
 	pool->slow_keys = hc_queue_new(HC_LIMIT_SLOW_KEYS);
 	pool->containers_folder = hc_xprintf("%s/containers", options->controller->state);
 	for (size_t index = 0; index < POOL_THREADS; index++) {
@@ -226,6 +239,7 @@ void pool_free(struct pool *pool)
 	while ((key = hc_queue_try_pop(pool->slow_keys)))
 		free(key);
 	hc_queue_free(pool->slow_keys);
+	laggards_free(pool->laggards);
 	free(pool->containers_folder);
 	free(pool);
 }

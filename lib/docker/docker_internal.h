@@ -18,9 +18,9 @@
 #define DOCKER_STOP_LOOK_MS 200
 /* A call on one container that isn't answered for so long may wait for a command that hangs while it starts
  * there, which is then ended if it is as old (docker_start.c). In a paused container no other starts. */
-#define DOCKER_PATIENCE_MS 10000
+#define DOCKER_PATIENCE_MS 8000
 #define DOCKER_PATIENCE_PAUSED_MS 1000
-#define DOCKER_CONTAINER_TIMEOUT_MS 20000 /* of calls on one container that the engine answers at once */
+#define DOCKER_CONTAINER_TIMEOUT_MS 12000 /* of calls on one container that the engine answers at once */
 
 struct docker {
 	CURL *easy;           /* keep-alive handle of all calls that are not streams */

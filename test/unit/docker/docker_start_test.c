@@ -201,7 +201,7 @@ static void test_paused(void **state)
 static void test_running(void **state)
 {
 	(void)state;
-	assert_in_range(call_ms("running", true), 10000, 15000);
+	assert_in_range(call_ms("running", true), 8000, 12000);
 }
 
 /* Without anything that hangs the call has its limit. */
