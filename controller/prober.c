@@ -212,11 +212,13 @@ static void rest(struct target *target)
 {
 	struct prober *prober = target->prober;
 	uint64_t random;
-	int64_t delay_ms;
+	int64_t delay_ms = 0;
 
 	hc_random_bytes(&random, sizeof random);
+	uv_update_time(prober->options.loop); /* both clocks of the same moment: ticks meet to the millisecond */
 	(void)pthread_mutex_lock(&prober->mutex);
-	delay_ms = target->run == target->ask_run ? verdict_delay_ms(&target->verdict, target->fast, random) : 0;
+	if (target->run == target->ask_run)
+		delay_ms = verdict_delay_ms(&target->verdict, target->fast, random, hc_clock_boot_ms());
 	(void)pthread_mutex_unlock(&prober->mutex);
 	target->state = STATE_RESTING;
 	(void)uv_timer_start(&target->timer, begin, (uint64_t)delay_ms, 0);

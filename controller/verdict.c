@@ -7,6 +7,8 @@
 #define QUICK_FIRST_MS 50
 #define QUICK_MAX_MS 500
 #define STEADY_MS 5000
+#define SPREAD_MS 1000 /* sooner or later than that, so that what became ready together parts */
+#define TICK_MS 1000
 #define DOUBTFUL_MS 1000 /* was ready and fails now: soon sure, and soon seen when it comes back */
 
 void verdict_reset(struct verdict *verdict)
@@ -38,10 +40,19 @@ bool verdict_answer(struct verdict *verdict, bool good, int64_t now_ms)
 	return verdict->now != before;
 }
 
-int64_t verdict_delay_ms(struct verdict *verdict, bool fast, uint64_t random)
+/* To the tick that is next to the wanted moment. */
+static int64_t steady_delay_ms(uint64_t random, int64_t now_ms)
+{
+	int64_t wanted_ms = now_ms + STEADY_MS - SPREAD_MS + (int64_t)(random % (2 * SPREAD_MS + 1));
+	int64_t at_ms = wanted_ms + TICK_MS / 2;
+
+	return at_ms - at_ms % TICK_MS - now_ms;
+}
+
+int64_t verdict_delay_ms(struct verdict *verdict, bool fast, uint64_t random, int64_t now_ms)
 {
 	if (verdict->now == PROBE_READY)
-		return STEADY_MS - STEADY_MS / 10 + (int64_t)(random % (STEADY_MS / 5));
+		return steady_delay_ms(random, now_ms);
 	if (!fast)
 		return DOUBTFUL_MS;
 	verdict->quick_delay_ms = verdict->quick_delay_ms ? verdict->quick_delay_ms * 2 : QUICK_FIRST_MS;

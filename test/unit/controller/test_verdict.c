@@ -74,14 +74,38 @@ static void waiting_is_quick_at_first_and_slow_when_ready(void **state)
 	verdict_reset(&verdict);
 	for (size_t n = 0; n < HC_COUNT(expected_ms); n++) {
 		(void)verdict_answer(&verdict, false, 1000);
-		assert_int_equal(verdict_delay_ms(&verdict, true, n), expected_ms[n]);
+		assert_int_equal(verdict_delay_ms(&verdict, true, n, 1000), expected_ms[n]);
 	}
-	assert_int_equal(verdict_delay_ms(&verdict, false, 0), 1000);
+	assert_int_equal(verdict_delay_ms(&verdict, false, 0, 1234), 1000);
 	(void)verdict_answer(&verdict, true, 2000);
-	for (uint64_t random = 0; random < 3000; random += 7)
-		assert_in_range(verdict_delay_ms(&verdict, true, random), 4500, 5500);
 	(void)verdict_answer(&verdict, false, 3000);
-	assert_int_equal(verdict_delay_ms(&verdict, true, 0), 50);
+	assert_int_equal(verdict_delay_ms(&verdict, true, 0, 3000), 50);
+}
+
+static void the_slow_questions_fall_on_whole_seconds(void **state)
+{
+	struct verdict verdict;
+	int64_t now_ms = 600000;
+	int seconds[7] = {0};
+
+	(void)state;
+	verdict_reset(&verdict);
+	(void)verdict_answer(&verdict, true, 2000);
+	for (uint64_t random = 0; random < 4 * 2001; random++) {
+		int64_t delay_ms = verdict_delay_ms(&verdict, true, random, now_ms);
+
+		assert_in_range(delay_ms, 4000, 6000);
+		seconds[delay_ms / 1000]++;
+	}
+	/* In the mean each 5 s, and those that were asked together part. */
+	assert_int_equal(seconds[4], seconds[6] - 4);
+	assert_in_range(seconds[5], 4000, 4004);
+	for (now_ms = 600001; now_ms < 602000; now_ms += 13) {
+		int64_t delay_ms = verdict_delay_ms(&verdict, false, (uint64_t)now_ms * 7919, now_ms);
+
+		assert_int_equal((now_ms + delay_ms) % 1000, 0);
+		assert_in_range(delay_ms, 3500, 6500);
+	}
 }
 
 static void status_lines(void **state)
@@ -138,6 +162,7 @@ int main(void)
 		cmocka_unit_test(three_failures_over_five_seconds_make_unready),
 		cmocka_unit_test(a_good_answer_ends_the_series),
 		cmocka_unit_test(waiting_is_quick_at_first_and_slow_when_ready),
+		cmocka_unit_test(the_slow_questions_fall_on_whole_seconds),
 		cmocka_unit_test(status_lines),
 		cmocka_unit_test(an_explicit_path_wants_success),
 	};
