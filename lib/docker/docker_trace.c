@@ -182,7 +182,7 @@ static bool vertex_ends(struct feeding *feeding, struct docker_proto message)
 		say(feeding, step, "DONE %.1fs",
 			step->started_ms ? (double)(step->completed_ms - step->started_ms) / 1000.0 : 0.0);
 	if (step->error && !strstr(step->error, "context canceled") && !feeding->trace->failed.length)
-		hc_text_append(&feeding->trace->failed, step->name);
+		hc_text_append(&feeding->trace->failed, step->name ? step->name : "");
 	return true;
 }
 
