@@ -99,6 +99,9 @@ struct service_world {
 	struct image_view image; /* of the attempt while it is Queued; else not known */
 	/* Of the current Deployment, when a container of it must be made; else not known. */
 	struct image_view current_image;
+	/* By ordinal below spec.replicas, of the serving Deployment: nothing was made for it yet, or we took it
+	 * away ourselves; what else is missing was lost. NULL: nothing is known, all of it was lost. */
+	const bool *unmade;
 	/* Of the attempt, when it is built from a repository: where its source is resolved, and its build. id
 	 * NULL: no such row. key is filled always. */
 	struct job_view resolve;

@@ -25,6 +25,8 @@ void deployment_decide(const struct service_world *world, struct plan *plan)
 	rollout_look(world, plan->arena, &rollout);
 	if (rollout.on && rollout.serving)
 		heal_dead_decide(&rollout, plan);
+	else if (rollout.serving)
+		heal_off_decide(&rollout, plan);
 	if (rollout.attempt)
 		attempt_decide(&rollout, plan);
 	withdraw_decide(&rollout, plan);

@@ -18,6 +18,8 @@
 struct dead_list {
 	int *missing; /* ordinals */
 	size_t missing_count;
+	int *unmade; /* ordinals */
+	size_t unmade_count;
 	const struct container_view **dead;
 	size_t dead_count;
 };
@@ -26,7 +28,9 @@ static void dead_look(const struct rollout *rollout, int ordinal, struct dead_li
 {
 	const struct container_view *container = rollout_find(rollout, rollout->serving, ordinal);
 
-	if (!container)
+	if (!container && rollout_unmade(rollout, ordinal))
+		list->unmade[list->unmade_count++] = ordinal;
+	else if (!container)
 		list->missing[list->missing_count++] = ordinal;
 	else if (rollout_role(rollout, container) == ROLE_WANTED &&
 			 (container->state == CONTAINER_EXITED || container->state == CONTAINER_CREATED))
@@ -38,6 +42,7 @@ static struct dead_list dead_find(const struct rollout *rollout)
 	size_t most = (size_t)rollout->replicas + 1 + rollout->world->container_count;
 	struct dead_list list = {
 		.missing = hc_arena_alloc_array(rollout->arena, most, sizeof(int)),
+		.unmade = hc_arena_alloc_array(rollout->arena, most, sizeof(int)),
 		.dead = hc_arena_alloc_array(rollout->arena, most, sizeof(struct container_view *)),
 	};
 	const struct service_world *world = rollout->world;
@@ -90,6 +95,8 @@ static bool image_is_gone(const struct rollout *rollout, struct plan *plan)
 		plan_add(plan, ACTION_IMAGE_PULL, rollout->serving->image_written,
 				 "the image of revision %" PRId64 " is gone from the engine", rollout->serving->revision)
 			->id = rollout->serving->uid;
+	else
+		plan_wake_at(plan, world->boot_ms + ROLLOUT_IMAGE_POLL_MS); /* somebody may bring it back by hand */
 	return true;
 }
 
@@ -117,6 +124,25 @@ static void say_dead(const struct rollout *rollout, const struct dead_list *list
 				   list->missing[index], serving->revision);
 }
 
+/* C-42b: scaled up, or switched on again. Nothing died, so no back-off has a say. If it can't be made it
+ * counts as missing from the next pass on, since its folder is there by then. */
+static void make_unmade(const struct rollout *rollout, const struct dead_list *list, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+
+	if (!world->network_present) {
+		plan_wake_at(plan, world->boot_ms + ROLLOUT_NETWORK_POLL_MS);
+		return;
+	}
+	if (image_is_gone(rollout, plan))
+		return;
+	for (size_t index = 0; index < list->unmade_count; index++)
+		plan_event(plan, false, world->container_count ? "Scaled" : "Resumed",
+				   "Replica %d of revision %" PRId64 " is wanted%s: made", list->unmade[index],
+				   rollout->serving->revision, world->container_count ? "" : " again");
+	replicas_make(rollout, rollout->serving, list->unmade, list->unmade_count, plan);
+}
+
 void heal_dead_decide(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_world *world = rollout->world;
@@ -124,6 +150,8 @@ void heal_dead_decide(const struct rollout *rollout, struct plan *plan)
 	struct dead_list list = dead_find(rollout);
 	struct deployment_view *next;
 
+	if (list.unmade_count)
+		make_unmade(rollout, &list, plan);
 	if (!list.dead_count && !list.missing_count)
 		return;
 	if (rollout_this_boot(world, &serving->restart_not_before) &&
@@ -306,6 +334,19 @@ static void forget_restarts(const struct rollout *rollout, struct plan *plan)
 		return;
 	}
 	rollout_status(rollout, serving, plan, false, "all replicas are up for a minute")->restart_attempts = 0;
+}
+
+/* Switched off: what died before has no say when it is switched on again. */
+void heal_off_decide(const struct rollout *rollout, struct plan *plan)
+{
+	struct deployment_view *next;
+
+	if (rollout->world->service.deleting || !rollout->serving->restart_attempts)
+		return;
+	next = rollout_status(rollout, rollout->serving, plan, false,
+						  "it is switched off: its back-off is forgotten");
+	next->restart_attempts = 0;
+	next->restart_not_before = (struct moment){0};
 }
 
 void heal_drift_decide(const struct rollout *rollout, struct plan *plan)

@@ -163,6 +163,13 @@ int marks_forget(const char *containers_folder, const char *folder, struct hc_er
 /* --- what observe reads
  * ---------------------------------------------------------------------------------------- */
 
+bool marks_folder_exists(const char *containers_folder, const char *folder)
+{
+	HC_AUTO_FREE path = container_path(containers_folder, folder, "");
+
+	return hc_file_exists(path);
+}
+
 void marks_read(const char *containers_folder, struct container_view *view)
 {
 	HC_AUTO_FREE open = container_path(containers_folder, view->folder, "/gate/open");

@@ -28,6 +28,8 @@ int marks_remove(const char *containers_folder, const char *folder, struct hc_er
 /* Folder and marks, for good. */
 int marks_forget(const char *containers_folder, const char *folder, struct hc_error *err) HC_MUST_CHECK;
 
+/* Made, and not removed by us since. */
+bool marks_folder_exists(const char *containers_folder, const char *folder);
 /* Fills what the files say: gate, and signals that were sent to the container's present start. */
 void marks_read(const char *containers_folder, struct container_view *view);
 

@@ -309,6 +309,25 @@ static void roles_give(struct rollout *rollout)
 	}
 }
 
+/* Where something is being made anew, what is missing was taken away for that, and may be again and again: it
+ * has the back-off of what is lost. */
+bool rollout_unmade(const struct rollout *rollout, int ordinal)
+{
+	const struct service_world *world = rollout->world;
+
+	if (!world->unmade || ordinal >= rollout->replicas || !world->unmade[ordinal] || rollout->surge >= 0 ||
+		(rollout->recreate && world->container_count))
+		return false;
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
+
+		if (container->ordinal >= rollout->replicas &&
+			hc_streq(container->deployment_uid, rollout->serving->uid))
+			return false;
+	}
+	return true;
+}
+
 /* --- Deployments
  * ----------------------------------------------------------------------------------------------- */
 

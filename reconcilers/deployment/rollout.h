@@ -18,6 +18,8 @@
 #define ROLLOUT_STABLE_MS 60000       /* up this long: the back-off of restarts begins anew */
 #define ROLLOUT_RESTART_DELAY_MAX_MS 60000
 #define ROLLOUT_NETWORK_POLL_MS 200
+#define ROLLOUT_IMAGE_POLL_MS 10000 /* an image that no registry has may be loaded by hand */
+#define ROLLOUT_YOUNG_MS 60000      /* so long a new replica may take without being called broken */
 
 enum container_role {
 	ROLE_WANTED, /* to be up and published */
@@ -46,6 +48,8 @@ struct rollout {
 
 void rollout_look(const struct service_world *world, struct hc_arena *arena, struct rollout *ret_rollout);
 
+/* A wanted ordinal of what serves that isn't there because it was just asked for: nobody lost it. */
+bool rollout_unmade(const struct rollout *rollout, int ordinal);
 /* The container of a Deployment's ordinal, or NULL; of two, the one with the right name. */
 const struct container_view *rollout_find(const struct rollout *rollout,
 										  const struct deployment_view *deployment, int ordinal);
@@ -98,6 +102,7 @@ void attempt_decide(const struct rollout *rollout, struct plan *plan);
 void publish_decide(const struct rollout *rollout, struct plan *plan); /* Publishing and Stabilizing */
 void heal_dead_decide(const struct rollout *rollout,
 					  struct plan *plan); /* create and start again, with back-off */
+void heal_off_decide(const struct rollout *rollout, struct plan *plan);
 void heal_drift_decide(const struct rollout *rollout, struct plan *plan);
 void withdraw_decide(const struct rollout *rollout, struct plan *plan);
 

@@ -1,6 +1,7 @@
 /* Everything that is known of one Service, in one snapshot: rows, containers, image, network, Traefik. */
 #include "service_kind.h"
 
+#include "../deployment/deployment_marks.h"
 #include "../deployment/deployment_memory.h"
 #include "../deployment/deployment_observe.h"
 #include "../deployment/rollout.h"
@@ -278,6 +279,21 @@ static int missing_of(const struct rollout *rollout, const struct deployment_vie
 	return missing;
 }
 
+static void unmade(struct reconcile_context *context, struct hc_arena *arena, struct service_world *world,
+				   const struct rollout *rollout)
+{
+	bool *flags = hc_arena_alloc_array(arena, (size_t)rollout->replicas + 1, sizeof *flags);
+
+	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
+		const char *folder = name_container(arena, world->service.name, rollout->serving->revision, ordinal,
+											world->service.namespace_uid);
+
+		flags[ordinal] = !rollout_find(rollout, rollout->serving, ordinal) &&
+						 !marks_folder_exists(context->containers_folder, folder);
+	}
+	world->unmade = flags;
+}
+
 static void refusals(struct service_world *world, const struct deployment_view *attempt, int replicas,
 					 struct hc_arena *arena)
 {
@@ -356,6 +372,8 @@ static int making(struct reconcile_context *context, struct hc_arena *arena, str
 		image_look(context, arena, world, attempt->image_written, attempt, &world->image, err) < 0)
 		return -1;
 	for_attempt = attempt && attempt->stage >= STAGE_STARTING ? missing_of(&rollout, attempt) : 0;
+	if (missing_of(&rollout, rollout.serving))
+		unmade(context, arena, world, &rollout);
 	for_serving = missing_of(&rollout, rollout.serving) + (rollout.surge >= 0);
 	if (for_serving && image_look(context, arena, world, rollout.serving->image_id, rollout.serving,
 								  &world->current_image, err) < 0)

@@ -16,10 +16,24 @@ static bool is_public(const struct rollout *rollout)
 	return (shown ? shown->template.expose : rollout->world->service.spec.template.expose) == EXPOSE_PUBLIC;
 }
 
+/* The image itself was at fault, not what became of it. */
+static bool image_failed(const struct deployment_view *deployment)
+{
+	static const char *const reasons[] = {"ImageMissing", "ReservedLabel", "UncoveredVolume"};
+
+	for (size_t index = 0; index < HC_COUNT(reasons); index++) {
+		if (hc_streq(deployment->reason, reasons[index]))
+			return true;
+	}
+	return false;
+}
+
 static void condition_built(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_template *template = &rollout->world->service.spec.template;
-	const struct deployment_view *newest = rollout->newest;
+	const struct deployment_view *current = rollout->current;
+	bool back = current && hc_streq(current->hash, rollout->world->service.desired_hash);
+	const struct deployment_view *shown = back ? current : rollout->newest;
 
 	if (!template->image) {
 		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued",
@@ -31,12 +45,18 @@ static void condition_built(const struct rollout *rollout, struct plan *plan)
 					   rollout->serving->revision, rollout->serving->image_written,
 					   rollout->world->current_image.error ? ": " : "",
 					   rollout->world->current_image.error ? rollout->world->current_image.error : "");
-	} else if (newest && newest->image_id) {
-		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt", "image %s", newest->image_written);
-	} else if (newest && newest->phase == DEPLOYMENT_FAILED && hc_streq(newest->reason, "ImageMissing")) {
-		plan_condition(plan, "Built", CONDITION_FALSE, "ImageMissing", "%s", newest->message);
-	} else if (newest && newest->phase == DEPLOYMENT_BUILDING && newest->reason[0]) {
-		plan_condition(plan, "Built", CONDITION_UNKNOWN, newest->reason, "%s", newest->message);
+	} else if (shown && shown->phase == DEPLOYMENT_FAILED && image_failed(shown)) {
+		plan_condition(plan, "Built", CONDITION_FALSE, shown->reason, "%s", shown->message);
+	} else if (shown && shown->image_id && shown->phase == DEPLOYMENT_FAILED && rollout->serving) {
+		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt",
+					   "image %s of revision %" PRId64 ", which failed (%s); revision %" PRId64
+					   " serves image %s",
+					   shown->image_written, shown->revision, shown->reason, rollout->serving->revision,
+					   rollout->serving->image_written);
+	} else if (shown && shown->image_id) {
+		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt", "image %s", shown->image_written);
+	} else if (shown && shown->phase == DEPLOYMENT_BUILDING && shown->reason[0]) {
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, shown->reason, "%s", shown->message);
 	} else {
 		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued", "image %s was not looked at yet",
 					   template->image);
@@ -107,12 +127,49 @@ static void wake_for_traefik(const struct rollout *rollout, struct plan *plan)
 	plan_wake_at(plan, rollout_poll_at(world->boot_ms, newest));
 }
 
+/* Just asked for, and on its way: scaled up or switched on again. Once it was published it isn't new any
+ * more. */
+static bool on_its_way(const struct rollout *rollout, int ordinal, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	const struct container_view *container = rollout_find(rollout, rollout->current, ordinal);
+	int64_t age_ms, shown_ms;
+
+	if (!container)
+		return rollout->current == rollout->serving && rollout_unmade(rollout, ordinal);
+	if (rollout_published(world, container))
+		return true;
+	if (container->state == CONTAINER_CREATED)
+		return true;
+	age_ms = world->wall_ms - container->started_wall_ms;
+	shown_ms = world->boot_ms - container->gate_changed_boot_ms;
+	if (!rollout_running(container) || age_ms < 0 || age_ms >= ROLLOUT_YOUNG_MS ||
+		(container->gate_used && shown_ms >= ROLLOUT_UNLISTED_MS))
+		return false;
+	plan_wake_at(plan, world->boot_ms + (container->gate_used ? ROLLOUT_UNLISTED_MS - shown_ms
+															  : ROLLOUT_YOUNG_MS - age_ms));
+	return true;
+}
+
+/* S-16b. While the back-off of the dead counts, whatever is missing is damage. */
+static bool progressing(const struct rollout *rollout, struct plan *plan)
+{
+	if (rollout->current->restart_attempts)
+		return false;
+	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
+		if (!on_its_way(rollout, ordinal, plan))
+			return false;
+	}
+	return true;
+}
+
 /* What the newest outcome says, while or because nothing newer is on its way. */
 static void ready_settled(const struct rollout *rollout, int ready, struct plan *plan)
 {
 	const struct deployment_view *newest = rollout->newest;
 	const struct service_world *world = rollout->world;
 	bool is_current = rollout->current && hc_streq(rollout->current->hash, world->service.desired_hash);
+	int published;
 
 	if (!rollout->current) {
 		plan->phase = newest ? SERVICE_FAILED : SERVICE_IDLE;
@@ -123,6 +180,15 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 		return;
 	}
 	plan->phase = SERVICE_ACTIVE;
+	published = published_count(rollout);
+	if (published < rollout->replicas && progressing(rollout, plan)) {
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Progressing",
+					   "visitors reach %d of %d replicas; the others were just asked for", published,
+					   rollout->replicas);
+		if (ready == rollout->replicas)
+			wake_for_traefik(rollout, plan);
+		return;
+	}
 	if (!ready && rollout_elapsed(world, &plan->unready_since) >= NONE_READY_AFTER_MS)
 		plan->phase = SERVICE_FAILED;
 	else if (!ready)
@@ -130,10 +196,9 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 	if (ready < rollout->replicas) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded", "%d of %d replicas answer; healing", ready,
 					   rollout->replicas);
-	} else if (published_count(rollout) < rollout->replicas) {
+	} else if (published < rollout->replicas) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded",
-					   "visitors reach %d of %d replicas; healing", published_count(rollout),
-					   rollout->replicas);
+					   "visitors reach %d of %d replicas; healing", published, rollout->replicas);
 		wake_for_traefik(rollout, plan);
 	} else if (!is_current && newest->phase == DEPLOYMENT_FAILED) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason,

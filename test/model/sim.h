@@ -14,6 +14,7 @@
 
 #define SIM_TICK_MS 10
 #define SIM_CONTAINERS_MAX 64
+#define SIM_FOLDERS_MAX 256
 #define SIM_DEPLOYMENTS_MAX 64
 #define SIM_MIN_READY_MS 2000
 #define SIM_DRAIN_MS 3000
@@ -102,6 +103,7 @@ struct sim {
 	int64_t refused;       /* memory of the controller: revision that the engine refused to make */
 	bool application_hurt; /* by hand, at some time: a good image may have failed for it */
 	int64_t address_freed[256];
+	const char *folders[SIM_FOLDERS_MAX]; /* of containers; NULL: an unused slot */
 	int next_id;
 
 	bool changed; /* something happened that wakes the controller, unless events are lost */
@@ -116,6 +118,7 @@ struct sim {
 };
 
 void sim_init(struct sim *sim);
+bool sim_folder(const struct sim *sim, const char *name);
 void sim_done(struct sim *sim);
 void sim_break(struct sim *sim, const char *invariant, const char *format, ...) HC_PRINTF(3, 4);
 

@@ -184,6 +184,34 @@ static int start(struct sim_container *container)
 	return 0;
 }
 
+bool sim_folder(const struct sim *sim, const char *name)
+{
+	for (size_t index = 0; index < SIM_FOLDERS_MAX; index++) {
+		if (hc_streq(sim->folders[index], name))
+			return true;
+	}
+	return false;
+}
+
+static void folder(struct sim *sim, const char *name, bool there)
+{
+	size_t unused = SIM_FOLDERS_MAX;
+
+	for (size_t index = SIM_FOLDERS_MAX; index-- > 0;) {
+		if (!sim->folders[index])
+			unused = index;
+		else if (strcmp(sim->folders[index], name) == 0 && there)
+			return;
+		else if (strcmp(sim->folders[index], name) == 0)
+			sim->folders[index] = NULL;
+	}
+	if (!there)
+		return;
+	if (unused == SIM_FOLDERS_MAX)
+		abort(); /* gc takes folders of lost containers away; a run doesn't lose so many */
+	sim->folders[unused] = hc_arena_strdup(sim->arena, name);
+}
+
 static int gate(struct sim *sim, const struct action *action, bool open)
 {
 	for (size_t index = 0; index < sim->container_high; index++) {
@@ -310,13 +338,15 @@ int sim_apply(struct sim *sim, const struct service_world *world, const struct a
 		return pull(sim, action->target);
 	case ACTION_CONTAINER_CREATE:
 		return create(sim, action);
+	case ACTION_FOLDER_PREPARE:
+	case ACTION_FOLDER_REMOVE:
+		folder(sim, action->folder, action->kind == ACTION_FOLDER_PREPARE);
+		return 0;
 	case ACTION_GATE_OPEN:
 	case ACTION_GATE_CLOSE:
 		return gate(sim, action, action->kind == ACTION_GATE_OPEN);
 	case ACTION_EVENT:
 	case ACTION_LOG_KEEP:
-	case ACTION_FOLDER_PREPARE:
-	case ACTION_FOLDER_REMOVE:
 	case ACTION_VOLUME_CREATE:
 	case ACTION_VOLUME_REMOVE:
 	case ACTION_NETWORK_CREATE:

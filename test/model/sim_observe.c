@@ -1,6 +1,7 @@
 /* The simulated world as a snapshot: what reconcilers/service/service_observe.c does with the real one. */
 #include "base/limits.h"
 #include "model/names.h"
+#include "reconcilers/deployment/rollout.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -152,6 +153,21 @@ static void addresses_fill(struct sim *sim, struct hc_arena *arena, struct servi
 	}
 }
 
+/* As service_observe.c does: of the serving Deployment. */
+static void unmade_fill(const struct sim *sim, struct hc_arena *arena, struct service_world *world)
+{
+	bool *unmade = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS + 1, sizeof *unmade);
+	struct rollout rollout;
+
+	rollout_look(world, arena, &rollout);
+	for (int ordinal = 0; rollout.serving && ordinal < rollout.replicas; ordinal++)
+		unmade[ordinal] = !rollout_find(&rollout, rollout.serving, ordinal) &&
+						  !sim_folder(sim,
+									  name_container(arena, world->service.name, rollout.serving->revision,
+													 ordinal, world->service.namespace_uid));
+	world->unmade = unmade;
+}
+
 void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *ret_world)
 {
 	struct service_world *world = ret_world;
@@ -201,6 +217,7 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 	routes_fill(sim, world);
 	images_fill(sim, arena, world);
 	addresses_fill(sim, arena, world);
+	unmade_fill(sim, arena, world);
 	if (sim->refused) {
 		world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS, sizeof(struct refusal_view));
 		for (int ordinal = 0; ordinal < spec->replicas; ordinal++)

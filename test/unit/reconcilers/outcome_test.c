@@ -131,6 +131,20 @@ static void back(struct fixture *fixture)
 	fixture->world.service.spec.replicas = 1;
 }
 
+static const bool unmade[] = {true, true};
+
+static void back_as_left(struct fixture *fixture)
+{
+	back(fixture);
+	fixture->world.unmade = unmade;
+}
+
+static void at_zero_after_deaths(struct fixture *fixture)
+{
+	at_zero(fixture);
+	fixture->deployments[0].restart_attempts = 3;
+}
+
 static void back_changed(struct fixture *fixture)
 {
 	back(fixture);
@@ -239,7 +253,7 @@ static const struct fixture_case turns[] = {
 	 "  1. set deployment shop-r2: the machine was restarted: the timers begin again\n"},
 	{"C-8 no address is free", no_addresses, "  wake at +1000ms\n"},
 	{"C-43 image gone, registry away", image_gone, "  wake at +3000ms\n"},
-	{"C-43 image gone for good", image_gone_for_good, ""},
+	{"C-43 image gone for good: somebody may load it", image_gone_for_good, "  wake at +10000ms\n"},
 	{"C-47 dead and drifted: removed, and a stand-in at once", dead_and_drifted,
 	 "  1. set deployment shop-r1: 0 replicas are dead and 1 missing: start 1\n"
 	 "  2. record event Healed: Replica 1 of revision 1 was missing: made\n"
@@ -282,6 +296,23 @@ static const struct fixture_case whole[] = {
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n"
 	 "  wake at +10000ms\n"},
+	{"C-42b C-49 back, as we left it: nothing was lost", back_as_left,
+	 "  1. record event Resumed: Replica 0 of revision 1 is wanted again: made\n"
+	 "  2. prepare folder shop-r1-0-eb0c3431: its gate is shut before it exists\n"
+	 "  3. create container shop-r1-0-eb0c3431: replica 0 of revision 1 is missing\n"
+	 "  4. start container shop-r1-0-eb0c3431: it was created\n"
+	 "  phase ACTIVE\n"
+	 "  Built=True Prebuilt: image app:1\n"
+	 "  Available=False NoReplicaReady: no replica answers\n"
+	 "  Routed=False NotListed: Traefik lists no replica\n"
+	 "  Ready=Unknown Progressing: visitors reach 0 of 1 replicas; the others were just asked for\n"},
+	{"C-49 at 0 after deaths: their back-off is forgotten", at_zero_after_deaths,
+	 "  1. set deployment shop-r1: it is switched off: its back-off is forgotten\n"
+	 "  phase IDLE\n"
+	 "  Built=True Prebuilt: image app:1\n"
+	 "  Available=False ScaledToZero: no replica is wanted\n"
+	 "  Routed=False NotListed: Traefik lists no replica\n"
+	 "  Ready=True ScaledToZero: scaled to 0\n"},
 	{"S-11 back, and changed meanwhile: a new one", back_changed,
 	 "  1. create deployment shop-r2: the Service wants something else than what runs\n"
 	 "  phase DEPLOYING\n"

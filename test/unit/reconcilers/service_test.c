@@ -147,6 +147,41 @@ static void some(struct fixture *fixture)
 	fixture_container(fixture, &fixture->deployments[0], 1)->state = CONTAINER_EXITED;
 }
 
+static void scaled_up(struct fixture *fixture)
+{
+	static const bool unmade[] = {false, false, false, true};
+	struct container_view *starts, *shown;
+
+	serving(fixture);
+	starts = fixture_container(fixture, &fixture->deployments[0], 1);
+	shown = fixture_published(fixture, &fixture->deployments[0], 2);
+	fixture->world.service.spec.replicas = 4;
+	fixture->world.unmade = unmade;
+	starts->started_wall_ms = fixture->world.wall_ms - 20000;
+	shown->started_wall_ms = fixture->world.wall_ms - 20000;
+	shown->gate_used = true;
+	shown->gate_changed_boot_ms = NOW - 100;
+	shown->listed = false;
+}
+
+static void scaled_up_and_old(struct fixture *fixture)
+{
+	scaled_up(fixture);
+	fixture->containers[1].started_wall_ms -= 40000;
+}
+
+static void scaled_up_and_failing(struct fixture *fixture)
+{
+	scaled_up(fixture);
+	fixture->containers[2].gate_changed_boot_ms = NOW - 10000;
+}
+
+static void scaled_up_and_dying(struct fixture *fixture)
+{
+	scaled_up(fixture);
+	fixture->deployments[0].restart_attempts = 1;
+}
+
 static void no_replica(struct fixture *fixture)
 {
 	serving(fixture)->state = CONTAINER_EXITED;
@@ -215,14 +250,15 @@ static const struct fixture_case rows[] = {
 	 "  1. create deployment shop-r7: the Service wants something else than what runs\n  phase "
 	 "DEPLOYING\n" BUILT AVAILABLE ROUTED "  Ready=Unknown Queued: a new revision is about to begin\n"},
 	{"S-2 S-14 it failed: no other try, the old one serves on", tried,
-	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
+	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2 of revision 2, which failed (NotReady); revision 1 "
+	 "serves image app:1\n" AVAILABLE ROUTED
 	 "  Ready=False NotReady: revision 2 failed and 1 serves on: it did not answer\n"},
 	{"S-2 what was cancelled may be tried", cancelled,
 	 "  1. create deployment shop-r3: the Service wants something else than what runs\n  phase DEPLOYING\n"
-	 "  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
-	 "  Ready=Unknown Queued: a new revision is about to begin\n"},
+	 "  Built=True Prebuilt: image app:2 of revision 2, which failed (Cancelled); revision 1 serves image "
+	 "app:1\n" AVAILABLE ROUTED "  Ready=Unknown Queued: a new revision is about to begin\n"},
 	{"S-1 back to what serves", back_again,
-	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
+	 "  phase ACTIVE\n  Built=True Prebuilt: image app:1\n" AVAILABLE ROUTED
 	 "  Ready=True ReplicasReady: revision 1 serves with 1 replicas\n"},
 	{"S-3 host taken", host_taken,
 	 "  phase FAILED\n" QUEUED UNAVAILABLE
@@ -242,7 +278,8 @@ static const struct fixture_case rows[] = {
 	 "  phase ACTIVE\n" BUILT AVAILABLE UNROUTED
 	 "  Ready=True ReplicasReady: revision 6 serves with 1 replicas\n"},
 	{"S-4 the newest stays: it says what was tried", history_newest,
-	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
+	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2 of revision 2, which failed (NotReady); revision 1 "
+	 "serves image app:1\n" AVAILABLE ROUTED
 	 "  Ready=False NotReady: revision 2 failed and 1 serves on: it did not answer\n"},
 	{"S-5 containers are left", deleting,
 	 "  phase ACTIVE\n" BUILT UNWANTED ROUTED "  Ready=False Deleting: 1 containers are left\n"},
@@ -271,7 +308,7 @@ static const struct fixture_case status[] = {
 	 "  phase DEPLOYING\n  Built=Unknown ImagePullBackOff: connection refused\n" UNAVAILABLE UNROUTED
 	 "  Ready=Unknown ImagePullBackOff: revision 1: connection refused\n"},
 	{"S-13 all well: nothing to wake for", back_again,
-	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
+	 "  phase ACTIVE\n  Built=True Prebuilt: image app:1\n" AVAILABLE ROUTED
 	 "  Ready=True ReplicasReady: revision 1 serves with 1 replicas\n"},
 	{"S-13 unchanged", unchanged,
 	 "  phase ACTIVE\n  Built=True Prebuilt: image app:2\n" AVAILABLE ROUTED
@@ -284,6 +321,19 @@ static const struct fixture_case status[] = {
 	{"S-16 some", some,
 	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 1 of 2 replicas answer\n" ROUTED
 	 "  Ready=False Degraded: 1 of 2 replicas answer; healing\n"},
+	{"S-16b scaled up: one is to be made, one starts, one was published a moment ago", scaled_up,
+	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 2 of 4 replicas answer\n" ROUTED
+	 "  Ready=Unknown Progressing: visitors reach 1 of 4 replicas; the others were just asked for\n"
+	 "  wake at +4900ms\n"},
+	{"S-16b not for ever", scaled_up_and_old,
+	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 2 of 4 replicas answer\n" ROUTED
+	 "  Ready=False Degraded: 2 of 4 replicas answer; healing\n"},
+	{"S-16b not when it was published before", scaled_up_and_failing,
+	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 2 of 4 replicas answer\n" ROUTED
+	 "  Ready=False Degraded: 2 of 4 replicas answer; healing\n  wake at +40000ms\n"},
+	{"S-16b not while the dead have a back-off", scaled_up_and_dying,
+	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 2 of 4 replicas answer\n" ROUTED
+	 "  Ready=False Degraded: 2 of 4 replicas answer; healing\n"},
 	{"S-16 none since 4 s", no_replica,
 	 "  phase ACTIVE\n" BUILT UNAVAILABLE UNROUTED
 	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n  wake at +6000ms\n"},

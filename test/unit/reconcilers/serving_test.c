@@ -271,6 +271,31 @@ static void missing(struct fixture *fixture)
 	fixture->world.service.spec.replicas = 2;
 }
 
+static const bool unmade[] = {false, true, true};
+
+static void scaled_up(struct fixture *fixture)
+{
+	missing(fixture);
+	fixture->world.unmade = unmade;
+}
+
+/* One died again and waits, one is new, and one was taken away by hand. */
+static void scaled_up_while_dying(struct fixture *fixture)
+{
+	static const bool last_lost[] = {false, false, true, false};
+
+	dead_again(fixture);
+	fixture->world.service.spec.replicas = 4;
+	fixture->world.unmade = last_lost;
+}
+
+static void scaled_up_while_drifted(struct fixture *fixture)
+{
+	drifted(fixture);
+	fixture->world.service.spec.replicas = 2;
+	fixture->world.unmade = unmade;
+}
+
 static void image_gone(struct fixture *fixture)
 {
 	missing(fixture);
@@ -454,6 +479,27 @@ static const struct fixture_case healing[] = {
 	{"C-41 back-off", dead_again, "  wake at +700ms\n"},
 	{"C-41 back-off is over", dead_at_last, STARTED("4")},
 	{"C-41 back-off of another boot", dead_of_another_boot, STARTED("4")},
+	{"C-42b scaled up", scaled_up,
+	 "  1. record event Scaled: Replica 1 of revision 1 is wanted: made\n"
+	 "  2. prepare folder shop-r1-1-eb0c3431: its gate is shut before it exists\n"
+	 "  3. create container shop-r1-1-eb0c3431: replica 1 of revision 1 is missing\n"
+	 "  4. start container shop-r1-1-eb0c3431: it was created\n"},
+	{"C-42b scaled up while one is dying and one was lost: those wait", scaled_up_while_dying,
+	 "  1. record event Scaled: Replica 2 of revision 1 is wanted: made\n"
+	 "  2. prepare folder shop-r1-2-eb0c3431: its gate is shut before it exists\n"
+	 "  3. create container shop-r1-2-eb0c3431: replica 2 of revision 1 is missing\n"
+	 "  4. start container shop-r1-2-eb0c3431: it was created\n"
+	 "  wake at +700ms\n"},
+	{"C-42b not while one is made anew: that has a back-off", scaled_up_while_drifted,
+	 "  1. set deployment shop-r1: 0 replicas are dead and 2 missing: start 1\n"
+	 "  2. record event Healed: Replica 1 of revision 1 was missing: made\n"
+	 "  3. record event Healed: Replica 2 of revision 1 was missing: made\n"
+	 "  4. prepare folder shop-r1-1-eb0c3431: its gate is shut before it exists\n"
+	 "  5. create container shop-r1-1-eb0c3431: replica 1 of revision 1 is missing\n"
+	 "  6. prepare folder shop-r1-2-eb0c3431: its gate is shut before it exists\n"
+	 "  7. create container shop-r1-2-eb0c3431: replica 2 of revision 1 is missing\n"
+	 "  8. start container shop-r1-1-eb0c3431: it was created\n"
+	 "  9. start container shop-r1-2-eb0c3431: it was created\n"},
 	{"C-42 missing", missing,
 	 "  1. set deployment shop-r1: 0 replicas are dead and 1 missing: start 1\n"
 	 "  2. record event Healed: Replica 1 of revision 1 was missing: made\n"
