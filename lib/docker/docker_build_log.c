@@ -26,6 +26,19 @@ static int trace_comes(struct docker_build_log *log, const char *text, size_t le
 	return docker_trace_feed(&log->trace, hc_text_string(&data), data.length, &log->sink, err);
 }
 
+static void end_output(struct docker_build_log *log)
+{
+	docker_build_lines_end(&log->output[0], "", 1, &log->sink);
+	docker_build_lines_end(&log->output[1], "", 2, &log->sink);
+}
+
+/* What the classic builder says itself begins a line, whatever the command has left. */
+static bool is_builders_own(const char *text)
+{
+	return hc_starts_with(text, "Step ") || hc_starts_with(text, " ---> ") ||
+		   hc_starts_with(text, "Removing intermediate container ");
+}
+
 /* The classic builder paints what a command writes to its standard error red, one piece at a time. */
 static void output_comes(struct docker_build_log *log, const char *text, size_t length)
 {
@@ -35,6 +48,8 @@ static void output_comes(struct docker_build_log *log, const char *text, size_t 
 	size_t after = sizeof plain - 1;
 	int stream = 1;
 
+	if (is_builders_own(text))
+		end_output(log);
 	if (length >= before + after && memcmp(text, red, before) == 0 &&
 		memcmp(text + length - after, plain, after) == 0) {
 		stream = 2;
@@ -124,8 +139,7 @@ int docker_build_log_end(struct docker_build_log *log, struct hc_error *err)
 	int result = log->pending.length ? take_line(log, err) : 0;
 
 	log->pending.length = 0;
-	docker_build_lines_end(&log->output[0], "", 1, &log->sink);
-	docker_build_lines_end(&log->output[1], "", 2, &log->sink);
+	end_output(log);
 	docker_trace_end(&log->trace, &log->sink);
 	return result;
 }

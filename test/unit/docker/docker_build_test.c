@@ -333,7 +333,9 @@ static void test_log_classic(void **state)
 		"{\"status\":\"Pulling from library/base\",\"id\":\"1\"}\r\n"
 		"{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1},\"id\":\"a\"}\r\n"
 		"{\"stream\":\"Step 2/2 : RUN make\"}\r\n{\"stream\":\"\\n\"}\r\n"
-		"{\"stream\":\"a\\nb\"}\r\n{\"stream\":\"\\u001b[91mred\\n\\u001b[0m\"}\r\n{\"stream\":\"\\n\"}\r\n"
+		"{\"stream\":\"a\\nb\"}\r\n{\"stream\":\"\\u001b[91mred\\n\\u001b[0m\"}\r\n{\"stream\":\"\\nrest\"}"
+		"\r\n"
+		"{\"stream\":\" ---\\u003e 1234\\n\"}\r\n"
 		"{\"aux\":{\"ID\":\"sha256:1234\"}}\r\n"
 		"{\"errorDetail\":{\"code\":2,\"message\":\"The command '/bin/sh -c make' returned a non-zero code: "
 		"2\"},"
@@ -345,7 +347,7 @@ static void test_log_classic(void **state)
 
 		feed_log(&log, text, piece);
 		expect_told("1|Step 1/2 : FROM base\n1|1: Pulling from library/base\n1|Step 2/2 : RUN "
-					"make\n1|a\n2|red\n1|b\n");
+					"make\n1|a\n2|red\n1|b\n1|rest\n1| ---> 1234\n");
 		assert_string_equal(log.image_id, "sha256:1234");
 		assert_string_equal(hc_text_string(&log.step), "RUN make");
 		assert_string_equal(hc_text_string(&log.error),
