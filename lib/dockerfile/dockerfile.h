@@ -50,4 +50,8 @@ struct dockerfile_input {
 int dockerfile_generate(const struct dockerfile_input *input, struct hc_arena *arena, const char **ret_text,
 						const char ***ret_warnings, struct hc_error *err) HC_MUST_CHECK;
 
+/* For a Dockerfile of the user's: INVALID when its first lines name an image other than docker/dockerfile:1
+ * to read it. text need not be terminated. */
+int dockerfile_syntax_check(const char *text, size_t length, struct hc_error *err) HC_MUST_CHECK;
+
 #endif

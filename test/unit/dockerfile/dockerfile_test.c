@@ -414,12 +414,55 @@ static void test_invalid(void **state)
 	}
 }
 
+static void test_syntax(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fine;
+	} rows[] = {
+		{"", true},
+		{"FROM a\n", true},
+		{"# syntax=docker/dockerfile:1\nFROM a\n", true},
+		{"#syntax = docker/dockerfile:1.7.0 \r\nFROM a\n", true},
+		{"# syntax=docker.io/docker/dockerfile:1\n", true},
+		{"# a comment\n# syntax=evil/frontend\n", true}, /* a comment ends the directives */
+		{"FROM a\n# syntax=evil/frontend\n", true},
+		{"\n# syntax=evil/frontend\n", true},
+		{"# syntax=evil/frontend\n", false},
+		{"# syntax=evil/frontend", false},
+		{"  #\tSYNTAX=evil/frontend\n", false},
+		{"// syntax=evil/frontend\n", false},
+		{"#!/bin/x\n# syntax=evil/frontend\n", false},
+		{"\xef\xbb\xbf# syntax=evil/frontend\n", false},
+		{"# escape=`\n# syntax=evil/frontend\n", false},
+		{"# check=skip=all\n# syntax=evil/frontend\n", false},
+		{"# syntax=docker/dockerfile:1\n# syntax=evil/frontend\n", false},
+		{"# syntax=docker/dockerfile:1-labs\n", false},
+		{"# syntax=docker/dockerfile:10\n", false},
+		{"# syntax=docker/dockerfile\n", false},
+		{"# syntax=docker/dockerfile:1@sha256:0\n", false},
+		{"# syntax=evil/docker/dockerfile:1\n", false},
+		{"# syntax=docker/dockerfile:1 evil\n", false},
+		{"{\"syntax\":\"evil/frontend\"}", false},
+	};
+
+	(void)state;
+	for (size_t row = 0; row < HC_COUNT(rows); row++) {
+		struct hc_error err = {0};
+		int result = dockerfile_syntax_check(rows[row].text, strlen(rows[row].text), &err);
+
+		if ((result == 0) != rows[row].fine)
+			fail_msg("row %zu: %s", row, result ? err.text : "was taken");
+		assert_int_equal(err.class, result ? HC_INVALID : HC_OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),    cmocka_unit_test(test_node),   cmocka_unit_test(test_managers),
 		cmocka_unit_test(test_versions), cmocka_unit_test(test_static), cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_invalid),
+		cmocka_unit_test(test_invalid),  cmocka_unit_test(test_syntax),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
