@@ -351,6 +351,8 @@ static int attempt(struct docker *docker, struct hc_arena *arena, const struct d
 	struct hc_error own = {0};
 	int result;
 
+	if (build->ret_builder)
+		*build->ret_builder = buildkit ? DOCKER_BUILDER_BUILDKIT : DOCKER_BUILDER_CLASSIC;
 	if (buildkit && docker_session_open(docker, build, &session, &own)) {
 		*ret_again = own.class == HC_INVALID;
 		if (err)

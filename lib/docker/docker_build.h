@@ -52,6 +52,7 @@ struct docker_build {
 	int64_t memory_bytes;        /* classic builder only; 0: none */
 	int64_t timeout_ms;
 	enum docker_builder builder;
+	enum docker_builder *ret_builder; /* the one that did it or failed; may be NULL */
 	bool no_cache;
 	bool pull;
 };

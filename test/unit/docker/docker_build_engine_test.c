@@ -154,12 +154,16 @@ static void test_secret(void **state)
 			"RUN --mount=type=cache,target=/cache echo >/cache/a\n"),
 	};
 	struct attempt without = attempt;
+	enum docker_builder builder = DOCKER_BUILDER_AUTO;
 
 	(void)state;
+	attempt.build.builder = DOCKER_BUILDER_AUTO;
+	attempt.build.ret_builder = &builder;
 	attempt.build.no_cache = true;
 	attempt_run(rig.docker, "secret", &attempt);
 	attempt_succeeded(&attempt);
 	attempt_told(&attempt, "12 /run/secrets/token");
+	assert_int_equal(builder, DOCKER_BUILDER_BUILDKIT);
 	attempt_done(&attempt);
 	without.build.secret_count = 0;
 	without.build.no_cache = true;
@@ -274,7 +278,8 @@ static void test_fallback(void **state)
 	for (size_t index = 0; index < HC_COUNT(refused); index++) {
 		struct door door = {0};
 		struct docker *docker = NULL;
-		struct attempt attempt = {.dockerfile = from_base("RUN true\n")};
+		enum docker_builder builder = DOCKER_BUILDER_AUTO;
+		struct attempt attempt = {.build = {.ret_builder = &builder}, .dockerfile = from_base("RUN true\n")};
 		struct attempt strict = {.build = {.builder = DOCKER_BUILDER_BUILDKIT},
 								 .dockerfile = from_base("RUN true\n")};
 
@@ -283,6 +288,7 @@ static void test_fallback(void **state)
 		attempt_run(docker, "fallback", &attempt);
 		attempt_succeeded(&attempt);
 		attempt_told(&attempt, "Step 2/2 : RUN true");
+		assert_int_equal(builder, DOCKER_BUILDER_CLASSIC);
 		attempt_run(docker, "fallback", &strict);
 		attempt_failed(&strict, index ? HC_NOT_FOUND : HC_INVALID, index ? "no such thing" : "no sessions");
 		assert_int_equal(door.refused, 2);
