@@ -24,7 +24,7 @@ struct job_view {
 	const char *name;   /* of the Build object; "" for a resolve */
 	const char *worker; /* who runs it, or "" */
 	int64_t attempt;
-	int claims;            /* attempts that a worker took since it began anew */
+	int claims;            /* times that a worker took it since one last came back with a result */
 	int failures;          /* failures in a row that may be cured by repeating */
 	int64_t lease_left_ms; /* RUNNING: < 0 when its worker is lost */
 	int64_t state_ago_ms;  /* since this state began */

@@ -110,7 +110,7 @@ int store_update(struct store *store, struct hc_arena *arena, enum store_kind ki
 				 const struct store_write *write, struct store_object *ret_object, struct hc_error *err)
 	HC_MUST_CHECK;
 /* Without finalizers the row goes (DELETED in the log; a Service with its hosts and Deployments, a Namespace
- * with its Events and Tokens, and CONFLICT while it has anything else); with some, deletionTimestamp is set
+ * with its Events, Tokens and Builds, and CONFLICT while it has anything else); with some, deletionTimestamp is set
  * and generation goes up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
 int store_delete(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				 struct store_object *ret_object, bool *ret_gone, struct hc_error *err) HC_MUST_CHECK;

@@ -7,12 +7,16 @@
 
 #include "base/alloc.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct store_listener {
 	struct store_link link;
 	store_notified *notified;
+	store_job_notified *job; /* NULL: the channel of jobs is not listened to */
 	void *payload;
 };
+
+#define JOB_CHANNEL "helvetia_job"
 
 int store_listener_open(const char *url, const char *application, store_notified *notified, void *payload,
 						struct store_listener **ret_listener, struct hc_error *err)
@@ -27,6 +31,11 @@ int store_listener_open(const char *url, const char *application, store_notified
 	listener->payload = payload;
 	*ret_listener = listener;
 	return 0;
+}
+
+void store_listener_hear_jobs(struct store_listener *listener, store_job_notified *job)
+{
+	listener->job = job;
 }
 
 int store_listener_fd(const struct store_listener *listener)
@@ -52,14 +61,18 @@ static bool take_results(struct store_listener *listener, bool *ret_broken)
 	return listening;
 }
 
+/* True when the objects changed; what is said of jobs is handed on at once. */
 static bool take_notifications(struct store_listener *listener)
 {
 	bool any = false;
 	PGnotify *notification;
 
 	while ((notification = PQnotifies(listener->link.connection))) {
+		if (strcmp(notification->relname, JOB_CHANNEL) != 0)
+			any = true;
+		else if (listener->job)
+			listener->job(notification->extra, listener->payload);
 		PQfreemem(notification);
-		any = true;
 	}
 	return any;
 }
@@ -70,7 +83,8 @@ void store_listener_process(struct store_listener *listener)
 	bool wake, broken = false;
 
 	if (store_link_process(link) == STORE_LINK_OPENED &&
-		PQsendQuery(link->connection, "LISTEN helvetia_changes") != 1)
+		PQsendQuery(link->connection, listener->job ? "LISTEN helvetia_changes; LISTEN " JOB_CHANNEL
+													: "LISTEN helvetia_changes") != 1)
 		broken = true;
 	if (link->state != STORE_LINK_UP)
 		return;

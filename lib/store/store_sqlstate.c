@@ -27,8 +27,10 @@ static const struct rule rules[] = {
 	{"42883", HC_TRANSIENT}, {"42704", HC_TRANSIENT}, {"53", HC_TRANSIENT}, /* connections, memory, disk */
 	{"54", HC_INVALID},      /* nested too deep, row too large */
 	{"55P03", HC_TRANSIENT}, /* lock_timeout */
+	{"55000", HC_CONFLICT},  /* the functions of jobs: the attempt is over, or another's */
 	{"57", HC_TRANSIENT},    /* shutdown, start, statement_timeout */
 	{"58", HC_TRANSIENT},    /* the server's disk */
+	{"P0002", HC_NOT_FOUND}, /* the functions of jobs: no such row */
 };
 
 enum hc_class store_sqlstate_class(const char *sqlstate)

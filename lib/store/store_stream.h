@@ -86,6 +86,12 @@ int store_listener_fd(const struct store_listener *listener); /* as store_stream
 /* Reads what is there; reconnects when it was lost. notified is called from here, once for any number of
  * notifications. */
 void store_listener_process(struct store_listener *listener);
+/* Also hears channel helvetia_job (store_job.h): job is called with each key that it names, as
+ * "service/UID", before notified. The key is borrowed until it returns. Call this right after open. What is
+ * lost with a connection is not repeated: notified tells of the new one, and everything is to be looked at.
+ */
+typedef void store_job_notified(const char *key, void *payload);
+void store_listener_hear_jobs(struct store_listener *listener, store_job_notified *job);
 void store_listener_close(struct store_listener *listener);
 
 #endif

@@ -204,7 +204,7 @@ static void test_finalize(void **state)
 				 "nobody wants it deleted");
 	request_deletion(STORE_NAMESPACE, namespace.uid);
 	assert_error(store_namespace_finalize(store, epoch, namespace.uid, &err), HC_CONFLICT,
-				 "not empty: services 1, deployments 1, builds 0");
+				 "not empty: services 1, deployments 1");
 	request_deletion(STORE_SERVICE, service.uid);
 	assert_ok(store_service_finalize(store, epoch, service.uid, &err));
 	assert_ok(store_service_finalize(store, epoch, service.uid, &err));

@@ -321,7 +321,7 @@ static void test_namespace(void **state)
 	assert_ok(store_get(store, arena, STORE_NAMESPACE, "", "full", &object, &err));
 	assert_ok(store_begin(store, &err));
 	assert_error(store_delete(store, arena, STORE_NAMESPACE, object.uid, &object, &gone, &err), HC_CONFLICT,
-				 "namespace \"full\" is not empty: services 1, deployments 0, builds 0");
+				 "namespace \"full\" is not empty: services 1, deployments 0");
 	store_abort(store);
 	remove_object(STORE_SERVICE, service.uid, true);
 	update(STORE_NAMESPACE, namespace.uid, &(struct store_write){.metadata = "{}"});
