@@ -4,6 +4,7 @@
 
 /* Requests. 3 MiB is what a Kubernetes API server takes; larger manifests are a mistake. */
 #define HC_LIMIT_REQUEST_BODY_BYTES (3U * 1024 * 1024)
+#define HC_LIMIT_WEBHOOK_BODY_BYTES (25U * 1024 * 1024) /* what GitHub sends at most */
 #define HC_LIMIT_LARGE_BODIES_BYTES (96U * 1024 * 1024) /* of all bodies being read, what they have beyond that */
 #define HC_LIMIT_HEADER_BYTES 16384 /* request line and headers; also a connection's memory in libmicrohttpd */
 #define HC_LIMIT_HEADER_DEADLINE_MS 10000
@@ -68,5 +69,25 @@
 #define HC_LIMIT_DOCKER_LINE_BYTES (1024U * 1024)        /* one event or one step of a pull */
 #define HC_LIMIT_DOCKER_ERROR_BYTES (64U * 1024)         /* of a refusal */
 #define HC_LIMIT_HTTP_ANSWER_BYTES (8U * 1024 * 1024)
+
+/* Git. What an operator may set is in struct git_limits; these are what it stands for when zero, and the rest. */
+#define HC_LIMIT_GIT_URL_BYTES 2048
+#define HC_LIMIT_GIT_BRANCH_BYTES 255
+#define HC_LIMIT_GIT_PATH_BYTES 4096
+#define HC_LIMIT_GIT_DEPTH 128              /* of folders */
+#define HC_LIMIT_GIT_LINKS 20               /* symbolic links followed for one path */
+#define HC_LIMIT_GIT_REDIRECTS 3            /* on the same host */
+#define HC_LIMIT_GIT_REFS_BYTES (4U * 1024 * 1024) /* of an answer to a question about one branch */
+#define HC_LIMIT_GIT_PACKS 50               /* of one cache; then it is fetched anew */
+#define HC_LIMIT_GIT_IGNORE_BYTES (256U * 1024)
+#define HC_LIMIT_GIT_IGNORE_LINES 2000
+#define HC_LIMIT_GIT_FETCH_BYTES (2LL * 1024 * 1024 * 1024)
+#define HC_LIMIT_GIT_BLOB_BYTES (256LL * 1024 * 1024)
+#define HC_LIMIT_GIT_TREE_ENTRIES 200000
+#define HC_LIMIT_GIT_TAR_BYTES (4LL * 1024 * 1024 * 1024)
+#define HC_LIMIT_GIT_CACHE_BYTES (10LL * 1024 * 1024 * 1024)
+#define HC_LIMIT_GIT_CONNECT_MS 10000
+#define HC_LIMIT_GIT_TOTAL_MS 600000
+#define HC_LIMIT_GIT_STALLED_MS 30000
 
 #endif

@@ -20,6 +20,7 @@ struct git_limits {
 	int64_t blob_bytes;   /* of one file; 0: 256 MiB: loaded whole */
 	int64_t tree_entries; /* 0: 200000 */
 	int64_t tar_bytes;    /* 0: 4 GiB */
+	int64_t cache_bytes;  /* of all caches together, least used go first; 0: 10 GiB */
 	int connect_ms;       /* 0: 10000 */
 	int total_ms;         /* of one HTTP exchange; 0: 600000 */
 	int stalled_ms;       /* without a byte; 0: 30000 */
