@@ -33,36 +33,36 @@ struct writer {
 	int64_t bytes;                          /* of the tar so far */
 	int64_t entries;
 	int64_t progress_ms;
-	bool failed; /* err is filled */
+	bool ended; /* nothing more goes out */
 	struct hc_error *err;
 };
 
+/* Once the stream ended early, the rest is swallowed: libarchive frees its buffers only when it is closed in
+ * good order. */
 static la_ssize_t give(struct archive *archive, void *payload, const void *data, size_t length)
 {
 	struct writer *writer = payload;
 
+	(void)archive;
+	if (writer->ended)
+		return (la_ssize_t)length;
 	writer->bytes += (int64_t)length;
 	if (writer->bytes > writer->cache->limits.tar_bytes) {
-		writer->failed = true;
+		writer->ended = true;
 		(void)hc_fail(writer->err, HC_INVALID,
 					  "the build context is larger than %" PRId64 " MiB; leave files out with .dockerignore",
 					  writer->cache->limits.tar_bytes / (1024 * 1024));
 	} else if (writer->tar->write(data, length, writer->tar->payload)) {
-		writer->failed = true;
+		writer->ended = true;
 		(void)hc_fail(writer->err, HC_CANCELED, "canceled while the build context was sent");
-	} else {
-		return (la_ssize_t)length;
 	}
-	archive_set_error(archive, -1, "ended");
-	return -1;
+	return (la_ssize_t)length;
 }
 
 static int fail_archive(struct writer *writer)
 {
 	const char *text = archive_error_string(writer->archive);
 
-	if (writer->failed)
-		return -1;
 	return hc_fail(writer->err, HC_BUG, "writing %s into a tar: %s", writer->path,
 				   text ? text : "unknown error");
 }
@@ -89,7 +89,7 @@ static int end_entry(struct writer *writer, const void *data, size_t size)
 		return fail_archive(writer);
 	if (size > 0 && archive_write_data(writer->archive, data, size) != (la_ssize_t)size)
 		return fail_archive(writer);
-	return 0;
+	return writer->ended ? -1 : 0;
 }
 
 /* Folders above what is to be written that were not written yet: they are left out until something in them
@@ -329,10 +329,10 @@ static int write_archive(struct writer *writer, const git_oid *root)
 		result = walk(writer, root, 0, 0) || write_extra(writer);
 	else
 		(void)fail_archive(writer);
-	if (result == 0)
-		result = archive_write_close(writer->archive) == ARCHIVE_OK ? 0 : fail_archive(writer);
-	else
-		(void)archive_write_fail(writer->archive);
+	writer->ended = writer->ended || result;
+	if (archive_write_close(writer->archive) != ARCHIVE_OK && result == 0)
+		result = fail_archive(writer);
+	result = result || writer->ended;
 	archive_entry_free(writer->entry);
 	archive_write_free(writer->archive);
 	return result ? -1 : 0;
