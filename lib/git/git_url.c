@@ -113,6 +113,8 @@ int git_url_read(const char *url, struct git_url *ret_url, struct hc_error *err)
 	if (strpbrk(url, "?#"))
 		return hc_fail(err, HC_INVALID, "the repository's URL must not have a query or a fragment");
 	path = strchr(strstr(url, "://") + 3, '/');
+	if (path == strstr(url, "://") + 3)
+		return hc_fail(err, HC_INVALID, "the repository's URL is malformed: it has no host");
 	if (memchr(url, '@', path ? (size_t)(path - url) : strlen(url)))
 		return hc_fail(err, HC_INVALID,
 					   "the repository's URL must not hold credentials; keep them in a secret");
