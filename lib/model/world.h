@@ -16,6 +16,8 @@ struct deployment_view {
 	const char *reason_created; /* apply, rollback, webhook, … */
 	const char *image_id;       /* NULL until known */
 	const char *image_written;
+	const char *build; /* name of its Build, or NULL */
+	const char *tree;  /* Git tree of its source, or NULL */
 	struct service_template template; /* the snapshot */
 	int64_t revision;
 	int64_t rollback_of; /* 0: none */

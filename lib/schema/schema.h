@@ -15,6 +15,7 @@
 #include "model/plan.h"
 #include "model/service.h"
 #include "model/world.h"
+#include "schema_commit.h" /* the commit that a Service follows */
 #include <jansson.h>
 
 /* Compiles the embedded schemas; BUG when one is malformed. Call once before threads start. */

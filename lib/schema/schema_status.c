@@ -35,6 +35,8 @@ static int read_status(const json_t *status, struct hc_arena *arena, struct depl
 	if (stage && deployment_stage_parse(stage, &view->stage) < 0)
 		return hc_fail(err, HC_INVALID, "status.stage is \"%s\"", stage);
 	view->image_id = schema_text_read(status, "imageId", arena);
+	view->build = schema_text_read(status, "build", arena);
+	view->tree = schema_text_read(status, "tree", arena);
 	const char *reason = schema_text_read(status, "reason", arena);
 	const char *message = schema_text_read(status, "message", arena);
 	view->reason = reason ? reason : "";
@@ -94,6 +96,8 @@ json_t *schema_deployment_status_json(const struct deployment_view *view)
 	schema_text_set(status, "phase", deployment_phase_text(view->phase));
 	schema_text_set(status, "stage", deployment_stage_text(view->stage));
 	schema_text_set(status, "imageId", view->image_id);
+	schema_text_set(status, "build", view->build);
+	schema_text_set(status, "tree", view->tree);
 	set_unless_empty(status, "reason", view->reason);
 	set_unless_empty(status, "message", view->message);
 	schema_moment_set(status, "stageSince", &view->stage_since);

@@ -214,6 +214,8 @@ static void check_round_trip(const struct deployment_view *view)
 	assert_int_equal(back.created_wall_ms, 1767323045000);
 	assert_true(hc_streq(back.image_id, view->image_id));
 	assert_true(hc_streq(back.image_written, view->image_written));
+	assert_true(hc_streq(back.build, view->build));
+	assert_true(hc_streq(back.tree, view->tree));
 	assert_string_equal(back.reason, view->reason);
 	assert_string_equal(back.message, view->message);
 	assert_int_equal(back.phase, view->phase);
@@ -272,6 +274,8 @@ static void test_full_deployment(void **state)
 		.hash_version = 1,
 		.reason_created = "rollback",
 		.image_id = "sha256:1",
+		.build = "shop-0123456789",
+		.tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
 		.image_written = "nginx:1.27",
 		.template =
 			{
