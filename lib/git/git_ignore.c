@@ -1,9 +1,11 @@
 /* .dockerignore with Docker's rules, after the behaviour of moby/patternmatcher: lines are trimmed and
  * cleaned as paths; `!` takes back; the last line that matches decides; a line that matches a folder matches
  * all below.
- * `*` and `?` stop at a slash, `**` does not, [..] is a class. A pattern becomes one of four kinds, the last
- * of them a small automaton that is run over code points in one pass, so that no pattern can make it slow.
- * Pure.
+ * A pattern that is malformed is refused, where Docker may take it for something else; + ( ) { } | ^ are
+ * themselves, as documented, where Docker's matcher reads them as parts of a regular expression when the
+ * pattern has a `*`. `*` and `?` stop at a slash, `**` does not, [..] is a class. A pattern becomes one of
+ * four kinds, the last of them a small automaton that is run over code points in one pass, so that no pattern
+ * can make it slow. Pure.
  */
 #include "base/alloc.h"
 #include "git_internal.h"
@@ -206,6 +208,8 @@ static int compile(struct pattern *pattern)
 			at = end;
 			kind = PATTERN_TOKENS;
 		} else {
+			if (*at == ']')
+				kind = PATTERN_TOKENS;
 			if (*at == '\\') {
 				if (*++at == '\0')
 					return -1;
@@ -396,36 +400,72 @@ static char *trim(const char *line, const char *end)
 		line++;
 	while (end > line && isspace((unsigned char)end[-1]))
 		end--;
-	copy = hc_xalloc((size_t)(end - line) + 2); /* one more: clean_path makes "." of "" */
+	copy = hc_xalloc((size_t)(end - line) + 3); /* room for a "!" in front, and clean_path makes "." of "" */
 	memcpy(copy, line, (size_t)(end - line));
 	return copy;
+}
+
+static void trim_here(char *text)
+{
+	size_t blanks = strspn(text, " \t\v\f\r");
+	size_t length = strlen(text + blanks);
+
+	memmove(text, text + blanks, length + 1);
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+}
+
+/* Docker trims and cleans a line twice: when it reads the file, without the "!", and when it makes the
+ * pattern, with it. So
+ * "/!a" is an exception, too. Returns the
+ * pattern's text. */
+static char *read_pattern(const char *line, const char *end, bool *ret_keep)
+{
+	HC_AUTO_FREE text = trim(line, end);
+	bool keep = text[0] == '!';
+	char *bare = trim(text + keep, text + strlen(text));
+	size_t length;
+
+	if (bare[0] != '\0')
+		clean_path(bare);
+	if (bare[0] == '/' && bare[1] != '\0')
+		memmove(bare, bare + 1, strlen(bare));
+	if (keep) {
+		memmove(bare + 1, bare, strlen(bare) + 1);
+		bare[0] = '!';
+	}
+	trim_here(bare);
+	if (bare[0] != '\0')
+		clean_path(bare);
+	length = strlen(bare);
+	*ret_keep = bare[0] == '!';
+	if (*ret_keep)
+		memmove(bare, bare + 1, length);
+	return bare;
 }
 
 static int take_line(struct git_ignore *ignore, const char *line, const char *end, const char *name,
 					 size_t number, struct hc_error *err)
 {
-	HC_AUTO_FREE text = NULL;
 	struct pattern *pattern;
-	char *bare;
+	const char *first = line;
+	char *text;
 	bool keep;
 
-	if (line < end && *line == '#')
+	while (first < end && isspace((unsigned char)*first))
+		first++;
+	if (first == end || *line == '#')
 		return 0;
-	text = trim(line, end);
-	if (text[0] == '\0')
-		return 0;
-	keep = text[0] == '!';
-	bare = trim(text + keep, text + strlen(text));
-	if (bare[0] == '\0') {
-		free(bare);
-		return hc_fail(err, HC_INVALID, "%s line %zu: \"!\" without a pattern", name, number);
+	text = read_pattern(line, end, &keep);
+	if (text[0] == '\0') {
+		free(text);
+		if (!keep)
+			return 0;
+		return hc_fail(err, HC_INVALID, "%s line %zu: a \"!\" without a pattern", name, number);
 	}
-	clean_path(bare);
-	if (bare[0] == '/' && bare[1] != '\0')
-		memmove(bare, bare + 1, strlen(bare));
-	pattern = add_pattern(ignore, bare, keep);
+	pattern = add_pattern(ignore, text, keep);
 	if (compile(pattern))
-		return hc_fail(err, HC_INVALID, "%s line %zu: malformed pattern \"%.100s\"", name, number, bare);
+		return hc_fail(err, HC_INVALID, "%s line %zu: malformed pattern \"%.100s\"", name, number, text);
 	make_room(ignore, pattern);
 	return 0;
 }

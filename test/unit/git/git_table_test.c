@@ -274,6 +274,11 @@ static const struct ignore_row ignore_table[] = {
 	{"node_modules\n**/node_modules\n",
 	 {"-node_modules/a/b.js", "-packages/x/node_modules/y", "+node_module"}},
 	{"**/*.log\n!keep/**\n", {"-a.log", "-b/a.log", "+keep/a.log", "+keep/b/a.log"}},
+	{"/!a\n", {"+a", "+!a"}},
+	{"*\n/!a\n", {"+a", "-b"}},
+	{"/  /\n", {"+a"}},
+	{"**  /\n", {"-a", "-a/b"}},
+	{"**]\n", {"-]", "-a/]", "+a]"}},
 	{"temp?\n*/temp*\n*/*/temp*", {"-tempa", "+temp", "-a/temporary", "-a/b/temp.txt", "+a/b/c/temp"}},
 };
 
@@ -299,18 +304,10 @@ static void malformed_dockerignore_is_refused(void **state)
 		const char *file;
 		const char *text;
 	} table[] = {
-		{"a\n!\n", "line 2: \"!\" without"},
-		{"!  ", "line 1"},
-		{"[", "line 1: malformed"},
-		{"[]", "malformed"},
-		{"[a", "malformed"},
-		{"[a-", "malformed"},
-		{"[a-]", "malformed"},
-		{"[-a]", "malformed"},
-		{"[^]", "malformed"},
-		{"\n\na\\", "line 3"},
-		{"[\\", "malformed"},
-		{"ok\n[]a]", "line 2"},
+		{"a\n!\n", "line 2: a \"!\""}, {"!  ", "line 1"},     {"[", "line 1: malformed"},
+		{"[]", "malformed"},           {"[a", "malformed"},   {"[a-", "malformed"},
+		{"[a-]", "malformed"},         {"[-a]", "malformed"}, {"[^]", "malformed"},
+		{"\n\na\\", "line 3"},         {"[\\", "malformed"},  {"ok\n[]a]", "line 2"},
 	};
 	struct git_ignore *ignore;
 	struct hc_error err;
