@@ -10,8 +10,8 @@ int store_follow_get(struct store *store, const char *service_uid, struct store_
 					 struct hc_error *err)
 {
 	static const char sql[] =
-		"SELECT f.wanted, f.checked, coalesce("
-		" greatest((extract(epoch FROM clock_timestamp() - f.checked_at) * 1000)::bigint, 0), -1),"
+		"SELECT f.wanted, f.checked, CASE WHEN f.checked_at IS NULL THEN -1 ELSE"
+		" greatest((extract(epoch FROM clock_timestamp() - f.checked_at) * 1000)::bigint, 0) END,"
 		" f.webhook_verified_at IS NOT NULL FROM services s LEFT JOIN follows f ON f.service_id = s.id"
 		" WHERE s.id = $1";
 	HC_AUTO(pg_result) result = NULL;

@@ -9,7 +9,8 @@
  * foreign workers too (docs/operations.md).
  *
  * A build's job has the id of its Build object (kind Build of the API); claim and finish write the Build's
- * status too: phase QUEUED, RUNNING, SUCCESS, FAILED, CANCELED. Every change of a job that a Service waits
+ * status too: phase QUEUED, RUNNING, SUCCESS, FAILED, CANCELED (a failure that will be repeated shows QUEUED,
+ * with the reason: the last three are final). Every change of a job that a Service waits
  * for notifies channel helvetia_job with "service/UID" (a hint). */
 #ifndef STORE_JOB_H
 #define STORE_JOB_H
@@ -47,16 +48,20 @@ int store_job_get(struct store *store, struct hc_arena *arena, enum job_kind kin
 int store_job_create(struct store *store, int64_t epoch, const struct store_job_want *want,
 					 struct hc_error *err) HC_MUST_CHECK;
 /* attempt + 1, QUEUED again, from any state, if the attempt is still `attempt` (else nothing happens). fresh:
- * begins anew: claims and failures are 0 again and the input is replaced (NULL keeps it). */
+ * begins anew: claims and failures are 0 again, a build's log is empty, and the input is replaced (NULL keeps
+ * it). Otherwise the log goes on, with a line that names the attempt. */
 int store_job_reopen(struct store *store, int64_t epoch, const char *id, int64_t attempt, bool fresh,
 					 const char *input, struct hc_error *err) HC_MUST_CHECK;
-/* Ends a job that nobody wants: QUEUED becomes CANCELED at once, RUNNING gets its cancel flag, which the
- * worker sees at its next heartbeat. */
+/* Ends a job that nobody wants: QUEUED, a failure that would be repeated, and RUNNING whose lease ran out
+ * become CANCELED at once; RUNNING gets its cancel flag, which the worker sees at its next heartbeat. The
+ * database does the same for the jobs of a Service that goes, but for builds that another Service's attempt
+ * names. */
 int store_job_cancel(struct store *store, int64_t epoch, const char *id, struct hc_error *err) HC_MUST_CHECK;
-/* Ends it as failed (its worker was lost too often). */
+/* Ends it as failed (its worker was lost too often), unless it has ended or is at another attempt. */
 int store_job_give_up(struct store *store, int64_t epoch, const char *id, int64_t attempt,
 					  const char *message, struct hc_error *err) HC_MUST_CHECK;
-/* Removes jobs (and Builds with their logs) that ended more than age_ms ago and that no Deployment names. */
+/* Removes jobs (and Builds with their logs) that ended more than age_ms ago and that no Deployment names in
+ * its status.build; cancels those whose worker was lost when nobody is left to look after them. */
 int store_jobs_compact(struct store *store, int64_t epoch, int64_t age_ms, struct hc_error *err)
 	HC_MUST_CHECK;
 /* Image ids that a Deployment row (status.imageId) or a Build row names: what gc must keep. Sorted. */
@@ -70,21 +75,26 @@ int store_images_referenced(struct store *store, struct hc_arena *arena, const c
  * cancelled, or ended. */
 int store_job_claim(struct store *store, struct hc_arena *arena, const char *id, int64_t attempt,
 					const char *worker, struct store_job *ret_job, struct hc_error *err) HC_MUST_CHECK;
-/* Renews the lease. CONFLICT: the lease was lost: kill the work. *ret_cancel: wanted no more. */
+/* Renews the lease, also one that ran out before anybody began another attempt. CONFLICT (NOT_FOUND: its
+ * Build was removed): the lease was lost: kill the work. *ret_cancel: wanted no more. */
 int store_job_heartbeat(struct store *store, const char *id, int64_t attempt, const char *worker,
 						bool *ret_cancel, struct hc_error *err) HC_MUST_CHECK;
-/* Appends to a build's log; beyond STORE_BUILD_LOG_BYTES one line says so and the rest is dropped. */
+/* Appends to a build's log (a piece whose answer was lost with the connection may be there twice); beyond
+ * STORE_BUILD_LOG_BYTES one line says so and the rest is dropped. */
 int store_job_log(struct store *store, const char *id, int64_t attempt, const void *data, size_t length,
 				  struct hc_error *err) HC_MUST_CHECK;
 /* outcome (JSON): success {"commit","branch","tree","runtime"} or {"imageId","builder"}; failure
- * {"reason","message","final":bool}. A cancelled job ends CANCELED whatever it says. */
+ * {"reason","message","final":bool} (final: true unless it says false). A cancelled job ends CANCELED
+ * whatever it says. The same report again is no error. INVALID without imageId, commit or message. A worker
+ * that came back has not been lost: claims is 0 then. */
 int store_job_finish(struct store *store, const char *id, int64_t attempt, const char *worker, bool success,
 					 const char *outcome, struct hc_error *err) HC_MUST_CHECK;
 
 /* --- log of a build
  * ----------------------------------------------------------------------------------------------- */
 
-/* From a byte position on, at most max bytes; *ret_ended: the build has ended, nothing more comes. */
+/* From a byte position on, at most max bytes; *ret_ended: the build has ended, nothing more comes behind what
+ * was read. NOT_FOUND: no such build, or it was removed. */
 int store_build_log_read(struct store *store, struct hc_arena *arena, const char *build_uid, int64_t position,
 						 size_t max, const char **ret_data, size_t *ret_length, bool *ret_ended,
 						 struct hc_error *err) HC_MUST_CHECK;
@@ -117,7 +127,8 @@ struct store_repository_service {
 int store_services_with_repository(struct store *store, struct hc_arena *arena,
 								   struct store_repository_service **ret_list, size_t *ret_count,
 								   struct hc_error *err) HC_MUST_CHECK;
-/* Marks a signed delivery, and raises wanted when look is set. Notifies. */
+/* Marks a signed delivery, and raises wanted when look is set. Notifies. A Service that has gone is no error.
+ */
 int store_follow_want(struct store *store, const char *service_uid, bool look, struct hc_error *err)
 	HC_MUST_CHECK;
 

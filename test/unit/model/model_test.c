@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "model/job.h"
 #include "model/names.h"
 #include "model/plan.h"
 #include "model/service.h"
@@ -17,6 +18,11 @@ static void enums_and_texts_are_one_list(void **state)
 
 	(void)state;
 	assert_string_equal(deployment_stage_text(STAGE_STABILIZING), "Stabilizing");
+	assert_string_equal(job_kind_text(JOB_RESOLVE), "resolve");
+	assert_string_equal(job_kind_text(JOB_BUILD), "build");
+	assert_string_equal(job_state_text(JOB_QUEUED), "QUEUED");
+	assert_string_equal(job_state_text(JOB_CANCELED), "CANCELED");
+	assert_string_equal(job_state_text((enum job_state)99), "unknown");
 	assert_int_equal(deployment_stage_parse("Publishing", &stage), 0);
 	assert_int_equal(stage, STAGE_PUBLISHING);
 	assert_int_equal(deployment_stage_parse("publishing", &stage), -1);

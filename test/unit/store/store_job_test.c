@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "store/store_job.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -253,6 +254,56 @@ static void test_claim_and_fence(void **state)
 				 "is SUCCEEDED");
 }
 
+struct racer {
+	pthread_t thread;
+	struct store *store;
+	const char *id;
+	char name[8];
+	bool won;
+	enum hc_class class;
+};
+
+static void *race(void *payload)
+{
+	struct racer *racer = payload;
+	struct hc_arena *own = hc_arena_new();
+	struct hc_error err = {0};
+	struct store_job job;
+
+	racer->won = store_job_claim(racer->store, own, racer->id, 1, racer->name, &job, &err) == 0;
+	racer->class = err.class;
+	hc_arena_free(own);
+	return NULL;
+}
+
+static void test_one_claim_wins(void **state)
+{
+	struct store_object service = make_service("race");
+	struct store_job job = make(JOB_BUILD, service.uid, "race-1");
+	struct racer racers[8] = {0};
+	int winners = 0;
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(racers); index++) {
+		racers[index].id = job.view.id;
+		(void)snprintf(racers[index].name, sizeof racers[index].name, "r%zu", index);
+		assert_ok(store_open(server.url, "racer", &racers[index].store, &err));
+	}
+	for (size_t index = 0; index < HC_COUNT(racers); index++)
+		assert_int_equal(pthread_create(&racers[index].thread, NULL, race, &racers[index]), 0);
+	for (size_t index = 0; index < HC_COUNT(racers); index++) {
+		(void)pthread_join(racers[index].thread, NULL);
+		store_close(racers[index].store);
+		if (racers[index].won)
+			assert_string_equal(get(JOB_BUILD, "race-1").view.worker, racers[index].name);
+		else
+			assert_int_equal(racers[index].class, HC_CONFLICT);
+		winners += racers[index].won;
+	}
+	assert_int_equal(winners, 1);
+	assert_int_equal(get(JOB_BUILD, "race-1").view.claims, 1);
+}
+
 static void test_lease(void **state)
 {
 	struct store_object service = make_service("lease");
@@ -329,6 +380,29 @@ static void test_finish(void **state)
 	assert_build("finish-1", "SUCCESS 1 {\"builder\": \"buildkit\", \"imageId\": \"sha256:1\"}");
 	assert_sql(&server, "SELECT image_id FROM builds WHERE name = 'finish-1'", "sha256:1");
 	assert_sql(&server, "SELECT object_status ? 'finishedAt' FROM builds WHERE name = 'finish-1'", "t");
+}
+
+/* As the manual tells others to do it, in SQL alone. */
+static void test_foreign_worker(void **state)
+{
+	struct store_object service = make_service("foreign");
+	struct store_job job = make(JOB_BUILD, service.uid, "foreign-1");
+	char *id = hc_arena_printf(arena, "'%s', 1", job.view.id);
+
+	(void)state;
+	assert_sql(&server, hc_arena_printf(arena, "SELECT kind || input::text FROM job_claim(%s, 'theirs')", id),
+			   "build{\"n\": 1}");
+	assert_sql(&server, hc_arena_printf(arena, "SELECT job_heartbeat(%s, 'theirs')", id), "f");
+	assert_sql(&server, hc_arena_printf(arena, "SELECT job_log(%s, 'hello')", id), "");
+	assert_sql(
+		&server,
+		hc_arena_printf(arena, "SELECT job_finish(%s, 'theirs', true, '{\"imageId\":\"sha256:9\"}')", id),
+		"");
+	assert_sql(&server, "SELECT status || ' ' || b.logs FROM builds b WHERE name = 'foreign-1'",
+			   "SUCCESS hello");
+	assert_string_equal(get(JOB_BUILD, "foreign-1").view.image_id, "sha256:9");
+	postgres_run(&server, "DELETE FROM builds WHERE name = 'foreign-1'");
+	assert_int_equal(postgres_number(&server, "SELECT count(*) FROM jobs WHERE key = 'foreign-1'"), 0);
 }
 
 static void test_failures(void **state)
@@ -591,11 +665,12 @@ static void test_compaction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create),       cmocka_unit_test(test_claim_and_fence),
-		cmocka_unit_test(test_lease),        cmocka_unit_test(test_finish),
-		cmocka_unit_test(test_failures),     cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_service_goes), cmocka_unit_test(test_log),
-		cmocka_unit_test(test_log_cap),      cmocka_unit_test(test_compaction),
+		cmocka_unit_test(test_create),         cmocka_unit_test(test_claim_and_fence),
+		cmocka_unit_test(test_one_claim_wins), cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_finish),         cmocka_unit_test(test_foreign_worker),
+		cmocka_unit_test(test_failures),       cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_service_goes),   cmocka_unit_test(test_log),
+		cmocka_unit_test(test_log_cap),        cmocka_unit_test(test_compaction),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

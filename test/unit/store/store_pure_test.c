@@ -23,7 +23,8 @@ static void test_sqlstate_class(void **state)
 		{"26000", HC_TRANSIENT}, {"28P01", HC_DENIED},    {"40001", HC_TRANSIENT}, {"40P01", HC_TRANSIENT},
 		{"42501", HC_DENIED},    {"42601", HC_BUG},       {"42P01", HC_TRANSIENT}, {"53300", HC_TRANSIENT},
 		{"54001", HC_INVALID},   {"55P03", HC_TRANSIENT}, {"57014", HC_TRANSIENT}, {"57P01", HC_TRANSIENT},
-		{"57P03", HC_TRANSIENT}, {"XX000", HC_BUG},
+		{"57P03", HC_TRANSIENT}, {"XX000", HC_BUG},       {"55000", HC_CONFLICT},  {"P0002", HC_NOT_FOUND},
+		{"P0001", HC_BUG},
 	};
 
 	(void)state;
