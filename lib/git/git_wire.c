@@ -175,6 +175,8 @@ struct fetch {
 	enum { SECTION_NONE, SECTION_SHALLOW, SECTION_PACK, SECTION_OTHER } section;
 	bool ended;
 	int64_t began_ms, progress_ms;
+	unsigned char head[12]; /* of the pack */
+	size_t head_length;
 	bool canceled, late;
 };
 
@@ -211,6 +213,24 @@ static int fail_pack(const struct fetch *fetch, struct hc_error *err)
 							fetch->have ? GIT_CACHE_BROKEN : "reading what the Git server sent");
 }
 
+/* A pack says at once how many objects it has; each costs memory while it is indexed. */
+static int check_head(struct fetch *fetch, const char *data, size_t length, struct hc_error *err)
+{
+	int64_t most = fetch->cache->limits.tree_entries * 2; /* each entry one object, and folders */
+	int64_t count;
+
+	for (size_t i = 0; i < length && fetch->head_length < sizeof fetch->head; i++)
+		fetch->head[fetch->head_length++] = (unsigned char)data[i];
+	if (fetch->head_length < sizeof fetch->head)
+		return 0;
+	count = (int64_t)fetch->head[8] << 24 | fetch->head[9] << 16 | fetch->head[10] << 8 | fetch->head[11];
+	return count <= most
+			   ? 0
+			   : hc_fail(err, HC_INVALID,
+						 "the repository is too large: %lld objects in one commit, at most %lld are read",
+						 (long long)count, (long long)most);
+}
+
 static int take_band(struct fetch *fetch, const char *data, size_t length, struct hc_error *err)
 {
 	int code;
@@ -223,6 +243,8 @@ static int take_band(struct fetch *fetch, const char *data, size_t length, struc
 		return fail_remote(err, data + 1, length - 1);
 	if (data[0] != 1)
 		return hc_fail(err, HC_TRANSIENT, "the Git server's answer is malformed: unknown side-band");
+	if (check_head(fetch, data + 1, length - 1, err))
+		return -1;
 	code = fetch->pack->append(fetch->pack, data + 1, length - 1, &fetch->stats);
 	return code < 0 ? fail_pack(fetch, err) : 0;
 }

@@ -438,13 +438,15 @@ static int take_little(const void *data, size_t length, void *payload)
 static void caps_hold(void **state)
 {
 	const struct git_limits small = {.fetch_bytes = 1024 * 1024};
-	const struct git_limits few = {.tree_entries = 5};
+	const struct git_limits few = {.tree_entries = 15};
+	const struct git_limits fewer = {.tree_entries = 5};
 	const struct git_limits short_tar = {.tar_bytes = 200000};
 	const struct git_limits small_file = {.blob_bytes = 200000};
 	struct git_source huge = source_of("huge");
 	struct git_source shop = source_of("shop");
 	HC_AUTO(git_cache) first = open_cache("caps-1", &small);
 	HC_AUTO(git_cache) second = open_cache("caps-2", &few);
+	HC_AUTO(git_cache) strict = open_cache("caps-4", &fewer);
 	HC_AUTO(git_cache) third = open_cache("caps-3", &short_tar);
 	HC_AUTO(git_cache) fourth = open_cache("caps-3", &small_file);
 	HC_AUTO(git_cache) fifth = open_cache("caps-3", NULL);
@@ -455,9 +457,11 @@ static void caps_hold(void **state)
 	(void)state;
 	assert_fails(git_fetch(first, fixture.arena, &huge, fact("huge"), &err), HC_INVALID, "more than 1 MiB");
 	assert_fails(git_fetch(second, fixture.arena, &shop, fact("second"), &err), HC_INVALID,
-				 "more than 5 files");
+				 "more than 15 files");
 	assert_fails(git_fetch(second, fixture.arena, &shop, fact("second"), &err), HC_INVALID,
-				 "more than 5 files");
+				 "more than 15 files");
+	assert_fails(git_fetch(strict, fixture.arena, &shop, fact("second"), &err), HC_INVALID,
+				 "at most 10 are read");
 	assert_works(git_fetch(third, fixture.arena, &shop, fact("second"), &err));
 	assert_fails(git_tar(third, fixture.arena, &shop, &request, &err), HC_INVALID, "larger than 0 MiB");
 	assert_fails(git_tar(fourth, fixture.arena, &shop, &request, &err), HC_INVALID, "noise.bin is larger");
