@@ -15,6 +15,7 @@ As a program: git_server.py ROOT [USER:PASSWORD] prints its URL and serves until
 import base64
 import http.server
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -138,9 +139,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class GitServer:
-    def __init__(self, root, credentials=None, host="127.0.0.1", port=0):
+    def __init__(self, root, credentials=None, host="127.0.0.1", port=0, tls=None):
         self.root = os.path.abspath(root)
         self.credentials = credentials
+        self.tls = tls  # (certificate file, key file)
         self.delay_s = 0
         self.outage = False
         self.redirect = {}
@@ -153,11 +155,15 @@ class GitServer:
 
     @property
     def url(self):
-        return f"http://{self.address[0]}:{self.address[1]}"
+        return f"http{'s' if self.tls else ''}://{self.address[0]}:{self.address[1]}"
 
     def start(self):
         self.server = Server(self.address, Handler)
         self.server.owner = self
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.address = self.server.server_address[:2]  # the same port again after a stop
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
