@@ -28,12 +28,14 @@ struct api_options {
 	const char *key_file;
 	const char *controller_socket;
 	const char *admin_token_file;
+	const char *webhook_secret_file;  /* NULL: every delivery is refused */
 	const char **repository_prefixes; /* NULL-terminated, or NULL for the built-in ones */
 };
 
 struct api_auth;
 struct api_hub;
 struct api_log;
+struct api_webhook;
 
 struct api {
 	uv_loop_t loop;
@@ -43,6 +45,7 @@ struct api {
 	struct store_listener *listener;
 	struct api_auth *auth;
 	struct api_hub *hub;
+	struct api_webhook *webhook;
 	uv_poll_t stream_poll;
 	uv_poll_t listener_poll;
 	uv_timer_t retry; /* of the first start, until the database answers */
@@ -101,6 +104,9 @@ void api_dispatch(struct api_call *call);                 /* authenticated: on t
 
 /* Runs job on a pool thread with a connection, then replies. */
 void api_work(struct api_call *call, void (*job)(struct api_call *call, struct store *store));
+/* A connection for a job of one's own; NULL with err. Any thread. */
+struct store *api_store_take(struct api *api, struct hc_error *err);
+void api_store_put(struct api *api, struct store *store);
 void api_stores_close(struct api *api);
 
 void api_read(struct api_call *call); /* get, list */

@@ -1,6 +1,7 @@
 /* From request to handler, and the answer back. */
 #include "api.h"
 
+#include "api_webhook.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -163,6 +164,12 @@ static bool forbidden(struct api_call *call)
 	const struct api_route *route = &call->route;
 	const struct api_identity *identity = &call->identity;
 
+	if (!api_role_may_endpoint(identity, route->endpoint)) {
+		api_answer_fail(call, 403, "%s is the administrator's: the role of \"%s\" is %s%s%s",
+						call->query.path, identity->name, identity->role,
+						*identity->namespace_name ? " of namespace " : "", identity->namespace_name);
+		return true;
+	}
 	if (route->endpoint != API_OBJECTS || !route->kind ||
 		api_role_may(identity, route->kind, route->verb, route->namespace_name, route->name))
 		return false;
@@ -187,6 +194,8 @@ void api_dispatch(struct api_call *call)
 	}
 	if (route->endpoint == API_APPLY)
 		api_apply(call);
+	else if (route->endpoint == API_DELIVERIES)
+		api_deliveries(call);
 	else if (route->subresource == API_LOG)
 		api_log(call);
 	else if (route->verb == API_WATCH)
@@ -222,6 +231,8 @@ void api_handle(struct http_request *request, void *payload)
 		api_reply(call);
 	} else if (status) {
 		refuse_route(call, status);
+	} else if (call->route.endpoint == API_WEBHOOK) {
+		api_webhook(call); /* the signature stands for a token */
 	} else {
 		api_auth_check(call);
 	}

@@ -1,49 +1,173 @@
-/* …/log: what the containers of a Deployment write, asked from the controller over its unix socket (as a
- * kube-apiserver asks a kubelet). When the controller knows no container of it, the kept end is read from the
- * database.
+/* …/log: which log is wanted, and the life of its stream.
  *
- *   Service → current Deployment, else the newest → its uid → controller → stream
+ *   Service → current Deployment, else the newest ┐
+ *   Deployment ───────────────────────────────────┴→ while it is Resolving or Queued: its Build's log
+ *                                                    then: what its containers write
+ *   Build → its log
  *
- * A struct api_log is alive while one of its uv handles is; the request is finished before or then. */
-#include "api_watch.h"
+ * A struct api_log is alive while something of it will call back; the request is finished before or then. */
+#include "api_log.h"
 
 #include "api_list.h"
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "http/http_answer.h"
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTROLLER_DEADLINE_MS 10000 /* until its head is there */
-#define READ_BYTES 16384
+/* --- life --- */
 
-struct api_log {
-	struct api_log *next;
-	struct api_log **link;
-	struct api_call *call; /* its arena holds us */
-	const char *uid;       /* of the Deployment */
-	const char *deployment;
-	int64_t tail_lines; /* -1: all */
-	int follow;
-	int timestamps;
-	uv_pipe_t pipe;
-	uv_timer_t deadline;
-	uv_connect_t connect;
-	uv_write_t write;
-	char *question;
-	struct http_answer answer;
-	int handles_open;
-	bool begun;
-	bool finished; /* the request is */
-	bool kept;     /* go on with what the database has, once the handles are closed */
-	char buffer[READ_BYTES];
-};
+bool api_log_release(struct api_log *log)
+{
+	if (--log->holders > 0)
+		return true;
+	http_answer_done(&log->answer);
+	free(log->question);
+	api_call_free(log->call);
+	return false;
+}
 
-/* --- what the database keeps --- */
+static void timer_closed(uv_handle_t *handle)
+{
+	api_log_release(handle->data);
+}
 
-static const char *last_lines(const char *text, size_t length, int64_t lines)
+/* No new answer, question or job after this. */
+static void close_log(struct api_log *log)
+{
+	*log->link = log->next;
+	if (log->next)
+		log->next->link = log->link;
+	log->link = NULL;
+	log->call->api->streams--;
+	http_request_on_gone(log->call->request, NULL);
+	uv_close((uv_handle_t *)&log->timer, timer_closed);
+	api_log_controller_close(log);
+}
+
+void api_log_end(struct api_log *log, bool whole)
+{
+	if (!log->link)
+		return;
+	close_log(log);
+	log->finished = true;
+	if (!log->begun)
+		http_reply(log->call->request, &(struct http_reply){.status = 503});
+	else if (whole)
+		http_stream_end(log->call->request);
+	else
+		http_stream_cut(log->call->request);
+}
+
+void api_log_refuse(struct api_log *log, int code, const char *sentence)
+{
+	if (!log->link)
+		return;
+	if (log->begun) {
+		api_log_end(log, false);
+		return;
+	}
+	char *body = api_status_json(
+		&(struct api_status){.code = code, .message = sentence, .retry_after_seconds = code == 503 ? 2 : 0});
+	close_log(log);
+	log->finished = true;
+	http_reply(log->call->request,
+			   &(struct http_reply){.status = code, .body_take = body, .length = strlen(body)});
+}
+
+void api_log_begin(struct api_log *log)
+{
+	if (log->begun)
+		return;
+	log->begun = true;
+	http_stream_begin(log->call->request,
+					  &(struct http_reply){.status = 200, .content_type = "text/plain; charset=utf-8"});
+}
+
+static void gone(struct http_request *request)
+{
+	api_log_end(http_request_payload(request), true);
+}
+
+static void drained(struct http_request *request)
+{
+	struct api_log *log = http_request_payload(request);
+
+	if (log->link && log->pipe_open)
+		api_log_controller_drained(log);
+	else if (log->link)
+		api_log_build_drained(log);
+}
+
+static void open_log(struct api_log *log)
+{
+	struct api *api = log->call->api;
+
+	log->next = api->logs;
+	log->link = &api->logs;
+	if (log->next)
+		log->next->link = &log->next;
+	api->logs = log;
+	api->streams++;
+	uv_timer_init(&api->loop, &log->timer);
+	log->timer.data = log;
+	log->holders = 1;
+	http_request_set_payload(log->call->request, log);
+	http_request_on_gone(log->call->request, gone);
+	http_stream_on_drained(log->call->request, drained);
+}
+
+void api_log_end_all(struct api *api)
+{
+	while (api->logs)
+		api_log_end(api->logs, false);
+}
+
+/* --- jobs --- */
+
+static void run_job(uv_work_t *work)
+{
+	struct api_log *log = work->data;
+	struct api *api = log->call->api;
+	struct store *store = api_store_take(api, &log->piece_error);
+
+	if (!store)
+		return;
+	log->job(log, store);
+	api_store_put(api, store);
+}
+
+static void job_done(uv_work_t *work, int status)
+{
+	struct api_log *log = work->data;
+	struct hc_arena *arena = hc_take(&log->piece_arena); /* the next job has its own */
+
+	(void)status;
+	if (log->link)
+		log->job_done(log);
+	hc_arena_free(arena);
+	api_log_release(log);
+}
+
+void api_log_work(struct api_log *log, void (*job)(struct api_log *log, struct store *store),
+				  void (*done)(struct api_log *log))
+{
+	log->job = job;
+	log->job_done = done;
+	log->piece_arena = hc_arena_new();
+	log->piece_error = (struct hc_error){0};
+	log->piece = "";
+	log->piece_length = 0;
+	log->work.data = log;
+	log->holders++;
+	if (uv_queue_work(&log->call->api->loop, &log->work, run_job, job_done)) {
+		hc_arena_free(hc_take(&log->piece_arena));
+		log->holders--;
+		api_log_refuse(log, 503, "no thread is free");
+	}
+}
+
+const char *api_log_last_lines(const char *text, size_t length, int64_t lines)
 {
 	const char *at = text + length;
 
@@ -59,249 +183,104 @@ static const char *last_lines(const char *text, size_t length, int64_t lines)
 	return lines > 0 ? text : text + length;
 }
 
-static void read_kept(struct api_call *call, struct store *store)
-{
-	const struct api_log *log = call->state;
-	const char *text = NULL;
-	size_t length = 0;
-	struct hc_error err = {0};
-
-	if (store_log_read(store, call->arena, log->uid, &text, &length, &err)) {
-		api_answer_error(call, &err);
-		return;
-	}
-	const char *begin = last_lines(text, length, log->tail_lines);
-	length -= (size_t)(begin - text);
-	char *body = hc_xalloc(length + 1);
-	memcpy(body, begin, length);
-	api_answer_json(call, 200, body, length);
-	call->answer.content_type = "text/plain; charset=utf-8";
-}
-
-/* --- the controller --- */
-
-static void handle_closed(uv_handle_t *handle)
-{
-	struct api_log *log = handle->data;
-
-	if (--log->handles_open > 0)
-		return;
-	http_answer_done(&log->answer);
-	free(log->question);
-	if (log->kept && !log->finished)
-		api_work(log->call, read_kept);
-	else
-		api_call_free(log->call);
-}
-
-static void close_handles(struct api_log *log)
-{
-	if (!log->link)
-		return;
-	*log->link = log->next;
-	if (log->next)
-		log->next->link = log->link;
-	log->link = NULL;
-	log->call->api->streams--;
-	http_request_on_gone(log->call->request, NULL);
-	uv_close((uv_handle_t *)&log->pipe, handle_closed);
-	uv_close((uv_handle_t *)&log->deadline, handle_closed);
-}
-
-static void end(struct api_log *log, bool whole)
-{
-	if (!log->link)
-		return;
-	close_handles(log);
-	log->finished = true;
-	if (!log->begun)
-		http_reply(log->call->request, &(struct http_reply){.status = 503});
-	else if (whole)
-		http_stream_end(log->call->request);
-	else
-		http_stream_cut(log->call->request);
-}
-
-static void refuse(struct api_log *log, const char *problem)
-{
-	HC_AUTO_TEXT message = {0};
-
-	if (!log->link)
-		return;
-	if (log->begun) {
-		end(log, false);
-		return;
-	}
-	hc_text_printf(
-		&message,
-		"the log of %s can't be read now: the controller %s; it is started again by the platform, try "
-		"later",
-		log->deployment, problem);
-	char *body = api_status_json(
-		&(struct api_status){.code = 503, .message = hc_text_string(&message), .retry_after_seconds = 2});
-	close_handles(log);
-	log->finished = true;
-	http_reply(log->call->request,
-			   &(struct http_reply){.status = 503, .body_take = body, .length = strlen(body)});
-}
-
-static void gone(struct http_request *request)
-{
-	end(http_request_payload(request), true);
-}
-
-static void deadline_passed(uv_timer_t *timer)
-{
-	refuse(timer->data, "does not answer");
-}
-
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
-{
-	struct api_log *log = handle->data;
-
-	(void)suggested;
-	*buffer = uv_buf_init(log->buffer, sizeof(log->buffer));
-}
-
-static void pass_on(const char *data, size_t length, void *payload)
-{
-	struct api_log *log = payload;
-
-	if (log->begun)
-		http_stream_write(log->call->request, data, length);
-}
-
-static void begin(struct api_log *log)
-{
-	log->begun = true;
-	uv_timer_stop(&log->deadline);
-	http_stream_begin(log->call->request,
-					  &(struct http_reply){.status = 200, .content_type = "text/plain; charset=utf-8"});
-}
-
-static void have_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
-{
-	struct api_log *log = stream->data;
-	struct hc_error err = {0};
-
-	if (count == 0 || !log->link)
-		return;
-	if (count < 0) {
-		if (log->begun)
-			end(log, http_answer_complete(&log->answer));
-		else
-			refuse(log, "closed the connection");
-		return;
-	}
-	size_t used = 0;
-	/* The status comes first, in pieces perhaps; what follows it belongs to the body. */
-	while (log->answer.status < 200 && used < (size_t)count)
-		if (http_answer_feed(&log->answer, buffer->base + used++, 1, pass_on, log, &err)) {
-			refuse(log, "answers nonsense");
-			return;
-		}
-	if (log->answer.status < 200)
-		return;
-	if (log->answer.status == 404) {
-		log->kept = true;
-		close_handles(log);
-		return;
-	}
-	if (log->answer.status != 200) {
-		refuse(log, "refuses");
-		return;
-	}
-	if (!log->begun)
-		begin(log);
-	if (http_answer_feed(&log->answer, buffer->base + used, (size_t)count - used, pass_on, log, &err))
-		end(log, false);
-	else if (log->answer.done)
-		end(log, true);
-	else if (http_stream_pending_bytes(log->call->request) > HC_LIMIT_LOG_PENDING_BYTES)
-		uv_read_stop(stream);
-}
-
-static void drained(struct http_request *request)
-{
-	struct api_log *log = http_request_payload(request);
-
-	if (log->link)
-		uv_read_start((uv_stream_t *)&log->pipe, give_buffer, have_read); /* no harm when it reads already */
-}
-
-static void have_written(uv_write_t *write, int status)
-{
-	struct api_log *log = write->data;
-
-	if (status < 0 && status != UV_ECANCELED)
-		refuse(log, "closed the connection");
-}
-
-static void connected(uv_connect_t *connect, int status)
-{
-	struct api_log *log = connect->data;
-
-	if (!log->link)
-		return;
-	if (status < 0) {
-		refuse(log, "does not run");
-		return;
-	}
-	uv_buf_t buffer = uv_buf_init(log->question, (unsigned)strlen(log->question));
-	uv_write(&log->write, (uv_stream_t *)&log->pipe, &buffer, 1, have_written);
-	uv_read_start((uv_stream_t *)&log->pipe, give_buffer, have_read);
-}
-
-static void ask_controller(struct api_log *log)
-{
-	struct api *api = log->call->api;
-	char tail[48] = "";
-
-	if (log->tail_lines >= 0)
-		snprintf(tail, sizeof(tail), "&tailLines=%" PRId64, log->tail_lines);
-	log->question = hc_xprintf(
-		"GET /log?deployment=%s&follow=%s&timestamps=%s%s HTTP/1.1\r\nHost: controller\r\n"
-		"Connection: close\r\n\r\n",
-		log->uid, log->follow ? "true" : "false", log->timestamps ? "true" : "false", tail);
-	log->next = api->logs;
-	log->link = &api->logs;
-	if (log->next)
-		log->next->link = &log->next;
-	api->logs = log;
-	api->streams++;
-	uv_pipe_init(&api->loop, &log->pipe, 0);
-	uv_timer_init(&api->loop, &log->deadline);
-	log->handles_open = 2;
-	log->pipe.data = log->deadline.data = log->connect.data = log->write.data = log;
-	http_request_set_payload(log->call->request, log);
-	http_request_on_gone(log->call->request, gone);
-	http_stream_on_drained(log->call->request, drained);
-	uv_timer_start(&log->deadline, deadline_passed, CONTROLLER_DEADLINE_MS, 0);
-	uv_pipe_connect(&log->connect, &log->pipe, api->options.controller_socket, connected);
-}
-
-void api_log_end_all(struct api *api)
-{
-	while (api->logs)
-		end(api->logs, false);
-}
-
-/* --- which Deployment --- */
+/* --- the Deployment --- */
 
 static const char *text_at(const json_t *object, const char *outer, const char *inner)
 {
-	return json_string_value(json_object_get(json_object_get(object, outer), inner));
+	const char *text = json_string_value(json_object_get(json_object_get(object, outer), inner));
+
+	return text ? text : "";
 }
+
+static void read_deployment(struct api_log *log, const struct store_row *row)
+{
+	struct hc_arena *arena = log->call->arena;
+	json_t *object = json_loadb(row->json, row->length, 0, NULL);
+	const char *phase = text_at(object, "status", "phase");
+	const char *stage = text_at(object, "status", "stage");
+	const char *build = text_at(object, "status", "build");
+	bool started = json_object_get(json_object_get(object, "status"), "started") != NULL;
+
+	log->uid = hc_arena_strdup(arena, text_at(object, "metadata", "uid"));
+	log->deployment = hc_arena_strdup(arena, row->name);
+	if (*build && !log->build)
+		log->build = hc_arena_strdup(arena, build);
+	log->unfinished = hc_streq(phase, "BUILDING");
+	/* A build that failed leaves no container: its own log says why. */
+	log->building = log->unfinished ? hc_streq(stage, "Resolving") || hc_streq(stage, "Queued")
+									: hc_streq(phase, "FAILED") && !started && log->build;
+	json_decref(object);
+}
+
+static void go_on(struct api_log *log);
+
+static void build_found(const struct store_answer *answer, void *payload)
+{
+	struct api_log *log = payload;
+
+	if (!api_log_release(log) || !log->link)
+		return;
+	if (answer->error && answer->error->class != HC_NOT_FOUND) {
+		api_log_refuse(log, 503, answer->error->text);
+		return;
+	}
+	if (answer->error) {
+		log->build = NULL; /* it is kept no more */
+		go_on(log);
+		return;
+	}
+	json_t *object = json_loadb(answer->rows[0].json, answer->rows[0].length, 0, NULL);
+	log->build_uid = hc_arena_strdup(log->call->arena, text_at(object, "metadata", "uid"));
+	json_decref(object);
+	api_log_build(log);
+}
+
+/* Of a Deployment that was just read. A build that was followed is read to its end first. */
+static void go_on(struct api_log *log)
+{
+	if (log->build_uid) {
+		api_log_build(log);
+	} else if (log->building && log->build) {
+		log->holders++;
+		store_stream_get(log->call->api->stream, STORE_BUILD, log->call->route.namespace_name, log->build,
+						 build_found, log);
+	} else if (log->building && log->unfinished && log->follow) {
+		api_log_wait(log);
+	} else {
+		api_log_controller(log);
+	}
+}
+
+static void looked(const struct store_answer *answer, void *payload)
+{
+	struct api_log *log = payload;
+
+	if (!api_log_release(log) || !log->link)
+		return;
+	if (answer->error && answer->error->class == HC_NOT_FOUND) {
+		api_log_end(log, true); /* it was deleted: nothing more comes */
+	} else if (answer->error) {
+		api_log_refuse(log, 503, answer->error->text);
+	} else {
+		read_deployment(log, &answer->rows[0]);
+		go_on(log);
+	}
+}
+
+void api_log_look(struct api_log *log)
+{
+	log->holders++;
+	store_stream_get(log->call->api->stream, STORE_DEPLOYMENT, log->call->route.namespace_name,
+					 log->deployment, looked, log);
+}
+
+/* --- which one --- */
 
 static void use_deployment(struct api_log *log, const struct store_row *row)
 {
-	json_t *object = json_loadb(row->json, row->length, 0, NULL);
-	const char *uid = text_at(object, "metadata", "uid");
-
-	log->uid = hc_arena_strdup(log->call->arena, uid ? uid : "");
-	log->deployment = hc_arena_strdup(log->call->arena, row->name);
-	json_decref(object);
-	ask_controller(log);
+	read_deployment(log, row);
+	open_log(log);
+	go_on(log);
 }
 
 /* The row could not be had: answered. */
@@ -327,6 +306,19 @@ static void deployment_known(const struct store_answer *answer, void *payload)
 
 	if (!failed(log, answer))
 		use_deployment(log, &answer->rows[0]);
+}
+
+static void build_known(const struct store_answer *answer, void *payload)
+{
+	struct api_log *log = payload;
+
+	if (failed(log, answer))
+		return;
+	json_t *object = json_loadb(answer->rows[0].json, answer->rows[0].length, 0, NULL);
+	log->build_uid = hc_arena_strdup(log->call->arena, text_at(object, "metadata", "uid"));
+	json_decref(object);
+	open_log(log);
+	api_log_build(log);
 }
 
 static int64_t revision_of(const struct store_row *row)
@@ -394,7 +386,7 @@ static void service_known(const struct store_answer *answer, void *payload)
 		return;
 	json_t *object = json_loadb(answer->rows[0].json, answer->rows[0].length, 0, NULL);
 	const char *current = text_at(object, "status", "currentDeployment");
-	if (current && *current)
+	if (*current)
 		store_stream_get(log->call->api->stream, STORE_DEPLOYMENT, log->call->route.namespace_name, current,
 						 current_known, log);
 	else
@@ -406,7 +398,7 @@ void api_log(struct api_call *call)
 {
 	struct api_log *log = hc_arena_alloc(call->arena, sizeof(*log));
 	struct hc_error err = {0};
-	bool service = call->route.kind->store_kind == STORE_SERVICE;
+	enum store_kind kind = call->route.kind->store_kind;
 
 	log->call = call;
 	call->state = log;
@@ -422,6 +414,9 @@ void api_log(struct api_call *call)
 		api_reply(call);
 		return;
 	}
-	store_stream_get(call->api->stream, call->route.kind->store_kind, call->route.namespace_name,
-					 call->route.name, service ? service_known : deployment_known, log);
+	store_stream_get(call->api->stream, kind, call->route.namespace_name, call->route.name,
+					 kind == STORE_SERVICE ? service_known
+					 : kind == STORE_BUILD ? build_known
+										   : deployment_known,
+					 log);
 }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "schema/schema_commit.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,6 +295,13 @@ static int finish(const struct api_writer *writer, struct api_draft *draft, bool
 	return 0;
 }
 
+/* The platform's own commit belongs to the source that it was found in. */
+static void release_commit(struct api_draft *draft)
+{
+	if (draft->kind->store_kind == STORE_SERVICE)
+		(void)schema_commit_release(draft->live, draft->object);
+}
+
 /* --- drafts --- */
 
 int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, const json_t *applied,
@@ -315,6 +323,7 @@ int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, co
 		return result;
 	if (!rollback_named)
 		api_rollback_clear(draft->object);
+	release_commit(draft);
 	/* Applying the same again is what happens most: the live object obeys the rules already. */
 	draft->changed = draft->spec_changed = false;
 	if (draft->live && schema_equal(draft->live, draft->object))
@@ -335,10 +344,28 @@ int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, 
 	if (schema_update_ownership(draft->schema, draft->live, draft->object, writer->manager, subresource,
 								writer->now, err))
 		return -1;
+	release_commit(draft);
 	schema_default(draft->schema, draft->object);
 	if (draft->kind->store_kind == STORE_SERVICE)
 		schema_service_rules(draft->object, writer->options->domain, writer->options->repository_prefixes,
 							 &draft->causes);
+	return finish(writer, draft, false, err);
+}
+
+int api_draft_commit(const struct api_writer *writer, struct api_draft *draft, const char *commit,
+					 const char **ret_owner, struct hc_error *err)
+{
+	HC_AUTO_FREE owner = NULL;
+
+	json_decref(draft->object);
+	draft->object = NULL;
+	draft->changed = draft->spec_changed = false;
+	int result = schema_commit_apply(draft->schema, draft->live, commit, writer->now, &draft->object, &owner,
+									 err);
+	if (result)
+		*ret_owner = hc_arena_strdup(writer->arena, owner);
+	if (result || schema_equal(draft->live, draft->object))
+		return result;
 	return finish(writer, draft, false, err);
 }
 

@@ -60,6 +60,10 @@ int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, co
  * endpoint. */
 int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, json_t *object_take,
 					  const char *subresource, struct hc_error *err) HC_MUST_CHECK;
+/* Sets object from the unforced apply of a commit by the platform itself. CONFLICT with *ret_owner: that one
+ * pins it. */
+int api_draft_commit(const struct api_writer *writer, struct api_draft *draft, const char *commit,
+					 const char **ret_owner, struct hc_error *err) HC_MUST_CHECK;
 /* Inside store_begin: writes it unless nothing changed. Classes of store_insert and store_update. */
 int api_draft_store(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 	HC_MUST_CHECK;

@@ -18,6 +18,14 @@ static const struct {
 	{"developer", BIT(STORE_NAMESPACE), API_READ}, {"viewer", TENANT | BIT(STORE_NAMESPACE), API_READ},
 };
 
+/* Endpoints that are not for everyone with a token. */
+static const struct {
+	enum api_endpoint endpoint;
+	const char *role; /* over all namespaces */
+} endpoints[] = {
+	{API_DELIVERIES, "admin"}, /* they name repositories of every namespace */
+};
+
 static bool reaches(const struct api_identity *identity, const struct api_kind *kind, enum api_verb verb,
 					const char *namespace_name, const char *name)
 {
@@ -39,4 +47,13 @@ bool api_role_may(const struct api_identity *identity, const struct api_kind *ki
 			(rights[index].verbs & verb))
 			return true;
 	return false;
+}
+
+bool api_role_may_endpoint(const struct api_identity *identity, enum api_endpoint endpoint)
+{
+	for (size_t index = 0; index < HC_COUNT(endpoints); index++)
+		if (endpoints[index].endpoint == endpoint &&
+			(*identity->namespace_name || !hc_streq(endpoints[index].role, identity->role)))
+			return false;
+	return true;
 }

@@ -18,4 +18,7 @@ struct api_identity {
 bool api_role_may(const struct api_identity *identity, const struct api_kind *kind, enum api_verb verb,
 				  const char *namespace_name, const char *name);
 
+/* What has no objects: /apply judges each document itself, deliveries are the administrator's. */
+bool api_role_may_endpoint(const struct api_identity *identity, enum api_endpoint endpoint);
+
 #endif

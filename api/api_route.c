@@ -1,6 +1,7 @@
 /* The table of kinds, and how paths are laid out: Kubernetes' own. */
 #include "api_route.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 #include <string.h>
 
@@ -14,7 +15,8 @@ static const struct api_kind kinds[] = {
 	 API_MAIN | API_LOG | API_SCALE | API_STATUS, true},
 	{GROUP, VERSION, "deployments", "Deployment", "deployments." GROUP, STORE_DEPLOYMENT,
 	 API_READ | API_DELETE, API_MAIN | API_LOG | API_STATUS, true},
-	{GROUP, VERSION, "builds", "Build", "builds." GROUP, STORE_BUILD, API_READ, API_MAIN | API_STATUS, true},
+	{GROUP, VERSION, "builds", "Build", "builds." GROUP, STORE_BUILD, API_READ,
+	 API_MAIN | API_LOG | API_STATUS, true},
 	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ, API_MAIN, false},
 	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ, API_MAIN, true},
 	{"", "v1", "events", "Event", "events", STORE_EVENT, API_READ, API_MAIN, true},
@@ -31,13 +33,22 @@ static const struct {
 	{"status", API_STATUS, API_GET},
 };
 
+#define WEBHOOKS "webhooks"
+#define GITHUB "github"
+
 static const struct {
 	const char *name;
+	const char *second; /* NULL: one segment */
 	enum api_endpoint endpoint;
 	const char *method;
 } endpoints[] = {
-	{"healthz", API_HEALTHZ, "GET"}, {"livez", API_HEALTHZ, "GET"}, {"readyz", API_READYZ, "GET"},
-	{"version", API_VERSION, "GET"}, {"apply", API_APPLY, "POST"},
+	{"healthz", NULL, API_HEALTHZ, "GET"},
+	{"livez", NULL, API_HEALTHZ, "GET"},
+	{"readyz", NULL, API_READYZ, "GET"},
+	{"version", NULL, API_VERSION, "GET"},
+	{"apply", NULL, API_APPLY, "POST"},
+	{WEBHOOKS, GITHUB, API_WEBHOOK, "POST"},
+	{WEBHOOKS, "deliveries", API_DELIVERIES, "GET"},
 };
 
 static const struct {
@@ -87,8 +98,11 @@ static bool is_read(const char *method)
 
 static int find_endpoint(const char *method, const struct http_query *query, struct api_route *route)
 {
+	const char *second = query->segment_count > 1 ? query->segments[1] : NULL;
+
 	for (size_t index = 0; index < HC_COUNT(endpoints); index++) {
-		if (!hc_streq(query->segments[0], endpoints[index].name))
+		if (!hc_streq(query->segments[0], endpoints[index].name) ||
+			!hc_streq(second, endpoints[index].second))
 			continue;
 		route->endpoint = endpoints[index].endpoint;
 		bool fits = hc_streq(endpoints[index].method, "GET") ? is_read(method)
@@ -167,12 +181,21 @@ static int find_objects(const char *method, const struct http_query *query, cons
 	return 0;
 }
 
+size_t api_route_body_limit(const char *method, const char *target, size_t body_max)
+{
+	static const char path[] = "/" WEBHOOKS "/" GITHUB;
+	size_t length = strcspn(target, "?");
+	bool webhook = hc_streq(method, "POST") && length == strlen(path) && memcmp(target, path, length) == 0;
+
+	return webhook ? HC_LIMIT_WEBHOOK_BODY_BYTES : body_max;
+}
+
 int api_route_find(const char *method, const struct http_query *query, struct api_route *ret_route)
 {
 	struct api_route route = {.subresource = API_MAIN};
 	int status = 404;
 
-	if (query->segment_count == 1)
+	if (query->segment_count == 1 || query->segment_count == 2)
 		status = find_endpoint(method, query, &route);
 	else if (query->segment_count >= 3 && hc_streq(query->segments[0], "api") &&
 			 hc_streq(query->segments[1], "v1"))

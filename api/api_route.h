@@ -35,7 +35,15 @@ struct api_kind {
 const struct api_kind *api_kind_of(enum store_kind kind);
 const struct api_kind *api_kind_find(const char *api_version, const char *kind); /* NULL: not served */
 
-enum api_endpoint { API_OBJECTS, API_HEALTHZ, API_READYZ, API_VERSION, API_APPLY };
+enum api_endpoint {
+	API_OBJECTS,
+	API_HEALTHZ,
+	API_READYZ,
+	API_VERSION,
+	API_APPLY,
+	API_WEBHOOK,    /* POST /webhooks/github: no token, but a signature */
+	API_DELIVERIES, /* GET /webhooks/deliveries */
+};
 
 struct api_route {
 	enum api_endpoint endpoint;
@@ -48,6 +56,9 @@ struct api_route {
 
 /* 0, or the HTTP status (404, 405, 400) of why not; 405 still fills kind. */
 int api_route_find(const char *method, const struct http_query *query, struct api_route *ret_route);
+
+/* The most bytes of a body; body_max is everyone's but a webhook's. */
+size_t api_route_body_limit(const char *method, const char *target, size_t body_max);
 
 const char *api_verb_text(enum api_verb verb); /* get, list, … */
 

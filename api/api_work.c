@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 
-static struct store *take_store(struct api *api, struct hc_error *err)
+struct store *api_store_take(struct api *api, struct hc_error *err)
 {
 	struct store *store = NULL;
 
@@ -17,7 +17,7 @@ static struct store *take_store(struct api *api, struct hc_error *err)
 	return store;
 }
 
-static void put_store(struct api *api, struct store *store)
+void api_store_put(struct api *api, struct store *store)
 {
 	uv_mutex_lock(&api->stores_lock);
 	for (size_t index = 0; index < API_STORES_MAX && store; index++)
@@ -31,14 +31,14 @@ static void run(uv_work_t *work)
 {
 	struct api_call *call = work->data;
 	struct hc_error err = {0};
-	struct store *store = take_store(call->api, &err);
+	struct store *store = api_store_take(call->api, &err);
 
 	if (!store) {
 		api_answer_error(call, &err);
 		return;
 	}
 	call->job(call, store);
-	put_store(call->api, store);
+	api_store_put(call->api, store);
 }
 
 static void done(uv_work_t *work, int status)

@@ -5,8 +5,10 @@
  */
 #include "api_watch.h"
 
+#include "api_webhook.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "options.h"
 #include "schema/schema.h"
@@ -90,6 +92,12 @@ static int open_database(struct api *api, struct hc_error *err)
 	return 0;
 }
 
+static size_t body_limit(const char *method, const char *target, void *payload)
+{
+	(void)payload;
+	return api_route_body_limit(method, target, HC_LIMIT_REQUEST_BODY_BYTES);
+}
+
 static int open_server(struct api *api, struct hc_error *err)
 {
 	HC_AUTO_FREE certificate = NULL;
@@ -104,6 +112,7 @@ static int open_server(struct api *api, struct hc_error *err)
 										  .tls_certificate = certificate,
 										  .tls_key = key,
 										  .handler = api_handle,
+										  .body_limit = body_limit,
 										  .payload = api,
 										  .refusal = api_status_refusal};
 	int result = http_server_start(&options, &api->server, err);
@@ -128,7 +137,7 @@ static int start(struct process *process, struct hc_error *err)
 {
 	struct api *api = &process->api;
 
-	if (schema_load(err))
+	if (schema_load(err) || api_webhook_new(api->options.webhook_secret_file, &api->webhook, err))
 		return -1;
 	uv_loop_init(&api->loop);
 	uv_mutex_init(&api->stores_lock);
@@ -146,6 +155,7 @@ static void finish(struct process *process)
 
 	api_stores_close(api);
 	api_auth_free(api->auth);
+	api_webhook_free(api->webhook);
 	uv_mutex_destroy(&api->stores_lock);
 	hc_arena_free(api->arena);
 	schema_unload();

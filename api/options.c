@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATABASE, STATE, DOMAIN, LISTEN, CERTIFICATE, KEY, CONTROLLER, TOKEN_FILE, PREFIX, HELP };
+enum { DATABASE, STATE, DOMAIN, LISTEN, CERTIFICATE, KEY, CONTROLLER, TOKEN_FILE, PREFIX, SECRET_FILE, HELP };
 
 static const struct option options_long[] = {
 	{"database", required_argument, NULL, DATABASE},
@@ -19,6 +19,7 @@ static const struct option options_long[] = {
 	{"controller-socket", required_argument, NULL, CONTROLLER},
 	{"admin-token-file", required_argument, NULL, TOKEN_FILE},
 	{"allow-repository-prefix", required_argument, NULL, PREFIX},
+	{"webhook-secret-file", required_argument, NULL, SECRET_FILE},
 	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
 };
@@ -27,11 +28,14 @@ static const char usage[] =
 	"usage: helvetia-api --database URL --state DIR --domain D --listen HOST:PORT --tls-certificate FILE "
 	"--tls-key FILE\n"
 	"         --controller-socket PATH --admin-token-file FILE [--allow-repository-prefix PREFIX]…\n"
+	"         [--webhook-secret-file FILE]\n"
 	"\n"
 	"Serves the Kubernetes-shaped API of Helvetia Cloud. Logs JSON lines on standard error "
 	"(HELVETIA_LOG=debug for more).\n"
 	"  --admin-token-file         where the administrator's token is written when there is none yet\n"
 	"  --allow-repository-prefix  a repoUrl may begin with this too, beside https:// and ssh://\n"
+	"  --webhook-secret-file      what deliveries to /webhooks/github are signed with; without it all are "
+	"refused\n"
 	"Exit code: 0 after SIGTERM or SIGINT, 2 for a wrong command line, 1 when it can't listen.\n";
 
 static const char **field_of(struct api_options *options, int code)
@@ -53,6 +57,8 @@ static const char **field_of(struct api_options *options, int code)
 		return &options->controller_socket;
 	case TOKEN_FILE:
 		return &options->admin_token_file;
+	case SECRET_FILE:
+		return &options->webhook_secret_file;
 	default:
 		return NULL;
 	}

@@ -65,8 +65,32 @@ static void knows_who_may_what(void **state)
 	}
 }
 
+static void deliveries_are_the_administrators(void **state)
+{
+	static const struct {
+		const char *role;
+		const char *own;
+		enum api_endpoint endpoint;
+		bool may;
+	} rows[] = {
+		{"admin", "", API_DELIVERIES, true},      {"admin", "a", API_DELIVERIES, false},
+		{"developer", "", API_DELIVERIES, false}, {"viewer", "", API_DELIVERIES, false},
+		{"", "", API_DELIVERIES, false},          {"viewer", "a", API_APPLY, true},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(rows); index++) {
+		struct api_identity identity = {.role = rows[index].role, .namespace_name = rows[index].own};
+		if (api_role_may_endpoint(&identity, rows[index].endpoint) != rows[index].may)
+			fail_msg("row %zu", index);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(knows_who_may_what)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(knows_who_may_what),
+		cmocka_unit_test(deliveries_are_the_administrators),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

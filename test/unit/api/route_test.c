@@ -21,6 +21,15 @@ static const struct route_case cases[] = {
 	{"GET", "/version", "endpoint 3"},
 	{"POST", "/apply?dryRun=true", "endpoint 4"},
 	{"GET", "/apply", "405"},
+	{"POST", "/webhooks/github", "endpoint 5"},
+	{"POST", "/webhooks/github?x=1", "endpoint 5"},
+	{"GET", "/webhooks/github", "405"},
+	{"POST", "/webhooks/gitlab", "404"},
+	{"POST", "/webhooks", "404"},
+	{"POST", "/webhooks/github/more", "404"},
+	{"GET", "/webhooks/deliveries", "endpoint 6"},
+	{"POST", "/webhooks/deliveries", "405"},
+	{"GET", "/healthz/more", "404"},
 	{"POST", "/healthz", "405"},
 	{"GET", "/", "404"},
 	{"GET", "/nonsense", "404"},
@@ -69,6 +78,7 @@ static const struct route_case cases[] = {
 	{"PATCH", N "/deployments/web-r1", "405"},
 	{"GET", N "/builds", "list builds/shop"},
 	{"DELETE", N "/builds/x", "405"},
+	{"GET", N "/builds/x/log", "get builds/shop/x/2"},
 	{"GET", N "/tokens", "list tokens/shop"},
 	{"POST", N "/tokens", "405"},
 	{"GET", G "/users", "list users"},
@@ -128,11 +138,31 @@ static void every_stored_kind_is_served(void **state)
 	assert_null(api_kind_find("v1", "Service"));
 }
 
+static void only_webhooks_are_large(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *target;
+		size_t most;
+	} rows[] = {
+		{"POST", "/webhooks/github", 25U << 20}, {"POST", "/webhooks/github?a=b", 25U << 20},
+		{"GET", "/webhooks/github", 7},          {"POST", "/webhooks/github/", 7},
+		{"POST", "/webhooks/githubs", 7},        {"POST", "/apply", 7},
+		{"POST", "/apply?/webhooks/github", 7},  {"POST", "", 7},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(rows); index++)
+		if (api_route_body_limit(rows[index].method, rows[index].target, 7) != rows[index].most)
+			fail_msg("%s %s", rows[index].method, rows[index].target);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_routes),
 		cmocka_unit_test(every_stored_kind_is_served),
+		cmocka_unit_test(only_webhooks_are_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
