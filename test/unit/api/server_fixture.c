@@ -60,6 +60,7 @@ void fixture_api_spawn(struct fixture *fixture)
 	HC_AUTO_FREE socket_path = path_in(fixture, "controller.sock");
 	HC_AUTO_FREE token = path_in(fixture, "token");
 	HC_AUTO_FREE log = path_in(fixture, "log");
+	HC_AUTO_FREE secret = path_in(fixture, "webhook-secret");
 
 	unlink(log);
 	fixture->pid = fork();
@@ -71,7 +72,7 @@ void fixture_api_spawn(struct fixture *fixture)
 		execl(API_PROGRAM, "helvetia-api", "--database", fixture->postgres.url, "--state", fixture->folder,
 			  "--domain", "apps.example.org", "--listen", "127.0.0.1:0", "--tls-certificate", certificate,
 			  "--tls-key", key, "--controller-socket", socket_path, "--admin-token-file", token,
-			  (char *)NULL);
+			  fixture->without_secret ? NULL : "--webhook-secret-file", secret, (char *)NULL);
 		_exit(127);
 	}
 	wait_for_port(fixture);
@@ -131,6 +132,9 @@ void fixture_start(struct fixture *fixture)
 	HC_AUTO_FREE key = path_in(fixture, "api.key");
 	if (crypto_authority_ensure(authority, authority_key, "test", &err) ||
 		crypto_leaf_ensure(authority, authority_key, certificate, key, names, &err))
+		fail_msg("%s", err.text);
+	HC_AUTO_FREE secret = path_in(fixture, "webhook-secret");
+	if (hc_file_write(secret, FIXTURE_SECRET "\n", strlen(FIXTURE_SECRET) + 1, 0600, &err))
 		fail_msg("%s", err.text);
 	fixture_api_start(fixture);
 }

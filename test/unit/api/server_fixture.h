@@ -5,6 +5,7 @@
 #include "http/http_client.h"
 #include "store_postgres.h"
 #include <jansson.h>
+#include <stdbool.h>
 
 struct fixture {
 	struct postgres postgres;
@@ -13,7 +14,9 @@ struct fixture {
 	int port;
 	char *token; /* the administrator's */
 	struct http_client *client;
+	bool without_secret; /* of webhooks; as it is when the API is started */
 };
+#define FIXTURE_SECRET "It's a Secret to Everybody"
 
 /* All fail the test (or abort) when something is wrong. */
 void fixture_start(struct fixture *fixture); /* database and API, waits until it is ready */
