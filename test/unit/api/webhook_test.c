@@ -4,10 +4,14 @@
 #include "server_fixture.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PATH "/webhooks/github"
 #define SERVICES "/apis/helvetia.cloud/v1/namespaces/default/services"
@@ -242,6 +246,119 @@ static void a_push_ends_a_rollback(void **state)
 	clear();
 }
 
+/* --- the command line --- */
+
+static void redirect(const char *name, int flags, int to)
+{
+	HC_AUTO_FREE path = hc_xprintf("%s/%s", fixture.folder, name);
+	int fd = open(path, flags, 0600);
+
+	if (fd < 0 || dup2(fd, to) < 0)
+		_exit(126);
+}
+
+/* Runs `helvetia` with its input; what it prints, on both ways, is left in *ret_text. Its exit code. */
+static int run(const char *input, const char *const *words, char **ret_text)
+{
+	HC_AUTO_FREE url = hc_xprintf("https://127.0.0.1:%d", fixture.port);
+	HC_AUTO_FREE authority = hc_xprintf("%s/ca.crt", fixture.folder);
+	HC_AUTO_FREE in = hc_xprintf("%s/in", fixture.folder);
+	HC_AUTO_FREE out = hc_xprintf("%s/out", fixture.folder);
+	struct hc_error err = {0};
+	int status = 0;
+
+	if (hc_file_write(in, input, strlen(input), 0600, &err))
+		fail_msg("%s", err.text);
+	pid_t pid = fork();
+	if (pid == 0) {
+		redirect("in", O_RDONLY, STDIN_FILENO);
+		redirect("out", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
+		dup2(STDOUT_FILENO, STDERR_FILENO);
+		setenv("HELVETIA_API", url, 1);
+		setenv("HELVETIA_CA", authority, 1);
+		setenv("HELVETIA_TOKEN", fixture.token, 1);
+		execv(CLI_PROGRAM, (char *const *)(uintptr_t)words);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (hc_file_read(out, 1 << 20, ret_text, NULL, &err))
+		fail_msg("%s", err.text);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_run(const char *input, const char *const *words, int code, const char *printed)
+{
+	HC_AUTO_FREE text = NULL;
+	int got = run(input, words, &text);
+
+	if (got != code || !strstr(text, printed))
+		fail_msg("%s %s: %d \"%s\" instead of %d \"%s\"", words[1], words[2] ? words[2] : "", got, text, code,
+				 printed);
+}
+
+static void the_command_line_sends_and_rolls_back(void **state)
+{
+	HC_AUTO_FREE url = hc_xprintf("https://127.0.0.1:%d" PATH, fixture.port);
+	HC_AUTO_FREE authority = hc_xprintf("%s/ca.crt", fixture.folder);
+	HC_AUTO_FREE secret = hc_xprintf("%s/webhook-secret", fixture.folder);
+	const char *const hook[] = {"helvetia",
+								"webhook-send",
+								"--stdin",
+								"--url",
+								url,
+								"--secret-file",
+								secret,
+								"--ca-file",
+								authority,
+								"--repository",
+								"https://git.example.org/shop.git",
+								NULL};
+	const char *const forged[] = {"helvetia",
+								  "webhook-send",
+								  "--ref",
+								  "refs/heads/main",
+								  "--before",
+								  A,
+								  "--after",
+								  B,
+								  "--url",
+								  url,
+								  "--secret-file",
+								  authority,
+								  "--ca-file",
+								  authority,
+								  "--repository",
+								  "https://git.example.org/shop.git",
+								  NULL};
+	const char *const list[] = {"helvetia", "webhooks", NULL};
+	const char *const back[] = {"helvetia", "rollback", "shop", NULL};
+	const char *const back_to[] = {"helvetia", "rollback", "shop", "9", NULL};
+	const char *const again[] = {"helvetia", "redeploy", "shop", NULL};
+
+	(void)state;
+	make("shop", "\"repoUrl\":\"https://git.example.org/shop\",\"branch\":\"main\"");
+	resolve("shop", A);
+	expect_run(A " " B " refs/heads/main\n" Z " " C " refs/tags/v1\n", hook, 0,
+			   "helvetia: default/shop: its commit is now bbbbbbbbbb\nhelvetia: refs/tags/v1 is no branch\n");
+	expect_commit("shop", B);
+	expect_run("", forged, 9, "the signature is wrong");
+	expect_run("nonsense\n", hook, 2, "\"nonsense\" is not OLD NEW REF");
+	expect_run("", list, 0, "default/shop: its commit is now bbbbbbbbbb");
+	expect_run("", back, 3, "has no revision that ran well before (none serves)");
+	postgres_run(
+		&fixture.postgres,
+		"INSERT INTO deployments (namespace, name, service_id, revision, object_spec, object_status)"
+		" SELECT namespace, 'shop-r' || n, id, n, jsonb_build_object('service', 'shop', 'revision', n),"
+		" '{\"phase\":\"SUCCESS\"}' FROM services, generate_series(1, 2) n WHERE name = 'shop';"
+		"UPDATE services SET object_status = object_status || '{\"currentDeployment\":\"shop-r2\"}'");
+	expect_run("", back_to, 8, "revisions that can run again: 1, 2");
+	expect_run("", back, 0, "service/shop rolled back to revision 1");
+	expect(&fixture, "GET", SERVICES "/shop", NULL, 200, "spec.rollbackTo.revision", "1");
+	expect_run("", again, 0, "service/shop deployed anew");
+	expect(&fixture, "GET", SERVICES "/shop", NULL, 200, "spec.rollbackTo", "");
+	clear();
+}
+
 static void large_deliveries_are_taken(void **state)
 {
 	size_t most = 25U << 20;
@@ -304,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_push_moves_the_commit),
 		cmocka_unit_test(nobody_is_overruled),
 		cmocka_unit_test(a_push_ends_a_rollback),
+		cmocka_unit_test(the_command_line_sends_and_rolls_back),
 		cmocka_unit_test(large_deliveries_are_taken),
 		cmocka_unit_test(a_flood_of_forgeries_leaves_few_records),
 		cmocka_unit_test(without_a_secret_all_is_refused),
