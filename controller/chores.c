@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "reconcilers/kind.h"
 #include "store/store.h"
+#include "store/store_job.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -25,6 +26,7 @@
 #define RETRY_MS 1000
 #define PERIOD_MS (5 * 60 * 1000) /* of firewall, hosts and compaction */
 #define KINDS_MAX 16
+#define JOB_AGE_MS (24 * 3600 * 1000) /* of what ended: for people who look for the log of a build */
 
 struct chores {
 	struct chores_options options;
@@ -165,6 +167,15 @@ static void refresh_firewall(struct chores *chores)
 	chores->firewall_warned = true;
 }
 
+static int compact(struct chores *chores, struct hc_error *err)
+{
+	int64_t epoch = leader_epoch(chores->options.leader);
+
+	if (store_compact(chores->store, epoch, err))
+		return -1;
+	return store_jobs_compact(chores->store, epoch, JOB_AGE_MS, err);
+}
+
 static int do_chores(struct chores *chores, unsigned *wanted, struct hc_error *err)
 {
 	if (*wanted & CHORE_FIREWALL)
@@ -179,7 +190,7 @@ static int do_chores(struct chores *chores, unsigned *wanted, struct hc_error *e
 	if ((*wanted & CHORE_HOSTS) && write_hosts(chores, err))
 		return -1;
 	*wanted &= ~(unsigned)CHORE_HOSTS;
-	if ((*wanted & CHORE_COMPACT) && store_compact(chores->store, leader_epoch(chores->options.leader), err))
+	if ((*wanted & CHORE_COMPACT) && compact(chores, err))
 		return -1;
 	*wanted &= ~(unsigned)CHORE_COMPACT;
 	return resync_due(chores, hc_clock_boot_ms(), err);

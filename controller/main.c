@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "schema/schema.h"
 
 #include <curl/curl.h>
 #include <malloc.h>
@@ -78,6 +79,15 @@ static void changed(const struct change *change, void *payload)
 		(void)workqueue_add(controller->queue, change->key, change->urgency);
 	if (change->hosts)
 		chores_request(controller->chores, CHORE_HOSTS);
+}
+
+/* Whoever may write to the database may notify: only keys of ours are taken. */
+static void job_changed(const char *key, void *payload)
+{
+	struct controller *controller = payload;
+
+	if (strncmp(key, "service/", strlen("service/")) == 0)
+		(void)workqueue_add(controller->queue, key, WORKQUEUE_SIGNAL);
 }
 
 static void version_seen(int64_t resource_version, void *payload)
@@ -285,6 +295,7 @@ static int controller_start(struct controller *controller, struct hc_error *err)
 	const struct watch_options watch = {.loop = &controller->loop,
 										.database = controller->options.database,
 										.changed = changed,
+										.job = job_changed,
 										.missed = missed,
 										.version = version_seen,
 										.payload = controller};
@@ -315,6 +326,10 @@ int main(int argc, char **argv)
 	hc_log_init("helvetia-controller");
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)mallopt(M_ARENA_MAX, 2); /* a heap for each of a dozen idle threads is memory for nothing */
+	if (schema_load(&err)) {
+		hc_log(HC_LOG_ERROR, "can't start", "error", err.text, NULL);
+		return EXIT_FAILURE;
+	}
 	if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		hc_log(HC_LOG_ERROR, "libcurl can't be used", NULL);
 		return EXIT_FAILURE;
@@ -330,5 +345,6 @@ int main(int argc, char **argv)
 	(void)uv_run(&controller.loop, UV_RUN_DEFAULT);
 	controller_done(&controller);
 	curl_global_cleanup();
+	schema_unload();
 	return EXIT_SUCCESS;
 }

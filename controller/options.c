@@ -12,7 +12,8 @@
 const char controller_usage[] =
 	"usage: helvetia-controller --database URL --state DIR --domain DOMAIN --docker unix:///PATH\n"
 	"           --traefik-api http://HOST:PORT --public-http HOST:PORT --public-https HOST:PORT\n"
-	"           --probe FILE --socket PATH --network-pool CIDR [--embedded-engine] [--resync-seconds N]\n";
+	"           --probe FILE --socket PATH --network-pool CIDR [--embedded-engine] [--resync-seconds N]\n"
+	"           [--redis redis://… --queue NAME]\n";
 
 enum {
 	OPTION_DATABASE = 256,
@@ -25,6 +26,8 @@ enum {
 	OPTION_PROBE,
 	OPTION_SOCKET,
 	OPTION_NETWORK_POOL,
+	OPTION_REDIS,
+	OPTION_QUEUE,
 	OPTION_EMBEDDED_ENGINE,
 	OPTION_RESYNC_SECONDS,
 	OPTION_HELP,
@@ -41,6 +44,8 @@ static const struct option names[] = {
 	{"probe", required_argument, NULL, OPTION_PROBE},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"network-pool", required_argument, NULL, OPTION_NETWORK_POOL},
+	{"redis", required_argument, NULL, OPTION_REDIS},
+	{"queue", required_argument, NULL, OPTION_QUEUE},
 	{"embedded-engine", no_argument, NULL, OPTION_EMBEDDED_ENGINE},
 	{"resync-seconds", required_argument, NULL, OPTION_RESYNC_SECONDS},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -70,6 +75,10 @@ static const char **text_of(struct controller_options *options, int option)
 		return &options->socket;
 	case OPTION_NETWORK_POOL:
 		return &options->network_pool;
+	case OPTION_REDIS:
+		return &options->redis;
+	case OPTION_QUEUE:
+		return &options->queue;
 	default:
 		return NULL;
 	}
@@ -113,6 +122,8 @@ static int check(const struct controller_options *options, struct hc_error *err)
 		if (!required[n].value || !*required[n].value)
 			return hc_fail(err, HC_INVALID, "%s is required", required[n].name);
 	}
+	if (!options->redis != !options->queue)
+		return hc_fail(err, HC_INVALID, "--redis and --queue are given both, or neither");
 	if (options->state[0] != '/')
 		return hc_fail(err, HC_INVALID,
 					   "--state: \"%s\" must be an absolute path: containers mount folders of it",

@@ -2,6 +2,7 @@
 #include "pool.h"
 #include "laggards.h"
 #include "pass.h"
+#include "queue.h"
 #include "traefik.h"
 
 #include "base/alloc.h"
@@ -32,6 +33,8 @@ struct worker {
 	struct docker *docker;
 	struct traefik *traefik;
 	struct traefik_interface traefik_interface;
+	struct queue *queue; /* of jobs for workers */
+	struct queue_interface queue_interface;
 	struct address_owner address_owner;
 	struct address_interface address_interface;
 };
@@ -62,6 +65,11 @@ static int worker_connect(struct worker *worker, struct hc_error *err)
 			return -1;
 		worker->traefik_interface = traefik_interface(worker->traefik);
 	}
+	if (!worker->queue) {
+		if (queue_open(controller->redis, controller->queue, &worker->queue, err))
+			return -1;
+		worker->queue_interface = queue_interface(worker->queue);
+	}
 	return 0;
 }
 
@@ -77,6 +85,8 @@ static void context_fill(struct worker *worker)
 		.prober = &pool->prober_interface,
 		.traefik = &worker->traefik_interface,
 		.addresses = &worker->address_interface,
+		.work = &worker->queue_interface,
+		.work_configured = controller->redis != NULL,
 		.installation = leader_installation(pool->options.leader),
 		.domain = controller->domain,
 		.containers_folder = pool->containers_folder,
@@ -174,6 +184,7 @@ static void *worker_run(void *payload)
 	store_close(hc_take(&worker->store));
 	docker_close(hc_take(&worker->docker));
 	traefik_close(hc_take(&worker->traefik));
+	queue_close(hc_take(&worker->queue));
 	pool->options.thread_ended(pool->options.payload);
 	return NULL;
 }

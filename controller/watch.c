@@ -148,6 +148,14 @@ static void notified(void *payload)
 	ask(payload);
 }
 
+static void job_notified(const char *key, void *payload)
+{
+	struct watch *watch = payload;
+
+	if (!watch->closed && key && *key)
+		watch->options.job(key, watch->options.payload);
+}
+
 static void stream_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
@@ -190,6 +198,7 @@ int watch_start(const struct watch_options *options, struct watch **ret_watch, s
 		free(watch);
 		return -1;
 	}
+	store_listener_hear_jobs(watch->listener, job_notified);
 	poll_begin(watch, &watch->stream_poll, store_stream_fd(watch->stream), stream_ready);
 	poll_begin(watch, &watch->listener_poll, store_listener_fd(watch->listener), listener_ready);
 	(void)uv_timer_init(options->loop, &watch->timer);

@@ -14,6 +14,8 @@ struct watch_options {
 	uv_loop_t *loop;
 	const char *database;
 	void (*changed)(const struct change *change, void *payload);
+	/* A worker did something that the Service of this key waits for. */
+	void (*job)(const char *key, void *payload);
 	/* Something may have been missed: list everything. */
 	void (*missed)(void *payload);
 	/* The newest resourceVersion that was seen. */

@@ -10,6 +10,8 @@
 void service_decide(const struct service_world *world, struct plan *plan);
 /* Containers, gates and the progress of every Deployment of the Service (state table of the design). */
 void deployment_decide(const struct service_world *world, struct plan *plan);
+/* The commit that follows a branch. After the others: it may wait for a Git host. */
+void service_follow_decide(const struct service_world *world, struct plan *plan);
 void network_decide(const struct network_world *world, struct plan *plan);
 void gc_decide(const struct gc_world *world, struct plan *plan);
 

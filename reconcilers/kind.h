@@ -80,6 +80,7 @@ struct reconcile_context {
 	const struct traefik_interface *traefik;
 	const struct address_interface *addresses;
 	const struct queue_interface *work; /* jobs for workers */
+	bool work_configured;               /* there is a queue behind it */
 	const char *installation;
 	const char *domain;
 	const char *containers_folder;

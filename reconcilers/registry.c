@@ -11,6 +11,7 @@ static void decide_service(const void *world, struct plan *plan)
 {
 	service_decide(world, plan);
 	deployment_decide(world, plan);
+	service_follow_decide(world, plan);
 }
 
 static void decide_network(const void *world, struct plan *plan)

@@ -16,8 +16,8 @@ struct deployment_view {
 	const char *reason_created; /* apply, rollback, webhook, … */
 	const char *image_id;       /* NULL until known */
 	const char *image_written;
-	const char *build; /* name of its Build, or NULL */
-	const char *tree;  /* Git tree of its source, or NULL */
+	const char *build;                /* name of its Build, or NULL */
+	const char *tree;                 /* Git tree of its source, or NULL */
 	struct service_template template; /* the snapshot */
 	int64_t revision;
 	int64_t rollback_of; /* 0: none */
@@ -78,8 +78,8 @@ struct service_view {
 	int64_t generation;
 	int64_t observed_generation;
 	struct service_spec spec;
-	const char
-		*desired_hash; /* of spec.template (or of the rollback's snapshot while a rollback is active) */
+	const char *desired_hash; /* of spec.template; rollout.desired_hash is what is wanted while a rollback is
+								 active */
 	const char *current_deployment; /* name in status, or NULL */
 	enum service_phase phase;       /* stored */
 	const char *status_json;        /* stored status, for the "did it change" test of the writer */
@@ -107,10 +107,20 @@ struct service_world {
 	/* Of the attempt, when it is built from a repository: where its source is resolved, and its build. id
 	 * NULL: no such row. key is filled always. */
 	struct job_view resolve;
-	struct job_view build;
-	/* The look at the branch's head, while autoDeploy follows one. */
+	struct job_view build; /* tree and runtime are those of resolve; key is NULL until that is known */
+	/* The same of what serves, while its image is gone from the engine. */
+	struct job_view serving_resolve;
+	struct job_view serving_build;
+	/* Somebody else needs the attempt's work too: another Service's attempt, or what the spec says now. */
+	bool work_shared;
+	/* A build that a superseded or cancelled Deployment of the Service had begun is still being stopped. */
+	bool earlier_build_runs;
+	/* The look at the branch's head, while autoDeploy follows one or the commit is unresolved. */
 	struct job_view head;
+	int64_t head_wanted; /* value of follow.wanted when that look was asked for */
+	bool head_matches;   /* it looks at the repository and branch that the spec names now */
 	struct follow_view follow;
+	bool queue_configured; /* there is a job queue at all */
 	struct refusal_view *refusals;
 	size_t refusal_count;
 	const char **free_addresses; /* reserved for this pass; as many as replicas could need */
@@ -162,11 +172,19 @@ struct folder_view {
 	int64_t removed_boot_ms; /* when its container went; 0: in another boot, or unknown */
 };
 
+struct gc_image {
+	const char *id;
+	const char *name;      /* a tag of it, or its id */
+	int64_t unused_for_ms; /* as long as this process has seen it */
+};
+
 struct gc_world {
 	struct container_view *containers; /* ours, whose Service row does not exist */
 	size_t container_count;
 	struct folder_view *folders; /* folders of containers and marks without a container */
 	size_t folder_count;
+	struct gc_image *images; /* built by us; no row names them and no container of ours runs them */
+	size_t image_count;
 	int64_t boot_ms;
 	bool traefik_answers;
 	bool database_trusted; /* false: the database is behind what the state directory saw; destroy nothing */

@@ -230,6 +230,21 @@ int store_job_cancel(struct store *store, int64_t epoch, const char *id, struct 
 	return 0;
 }
 
+int store_build_wanted(struct store *store, const char *id, const char *except_service_uid, bool *ret_wanted,
+					   struct hc_error *err)
+{
+	static const char sql[] =
+		"SELECT EXISTS (SELECT FROM builds b JOIN deployments d ON d.namespace = b.namespace"
+		" AND d.status = 'BUILDING' AND d.object_status ->> 'build' = b.name"
+		" WHERE b.id = $1 AND d.service_id <> $2)";
+	HC_AUTO(pg_result) result = NULL;
+
+	if (store_query(store, sql, 2, (const char *const[]){id, except_service_uid}, &result, err) < 0)
+		return hc_wrap(err, "ask who waits for build %s", id);
+	*ret_wanted = store_cell_bool(result, 0, 0);
+	return 0;
+}
+
 int store_job_give_up(struct store *store, int64_t epoch, const char *id, int64_t attempt,
 					  const char *message, struct hc_error *err)
 {

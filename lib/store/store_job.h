@@ -57,6 +57,9 @@ int store_job_reopen(struct store *store, int64_t epoch, const char *id, int64_t
  * database does the same for the jobs of a Service that goes, but for builds that another Service's attempt
  * names. */
 int store_job_cancel(struct store *store, int64_t epoch, const char *id, struct hc_error *err) HC_MUST_CHECK;
+/* Whether an attempt of another Service names the Build of this job: then it isn't to be cancelled. */
+int store_build_wanted(struct store *store, const char *id, const char *except_service_uid, bool *ret_wanted,
+					   struct hc_error *err) HC_MUST_CHECK;
 /* Ends it as failed (its worker was lost too often), unless it has ended or is at another attempt. */
 int store_job_give_up(struct store *store, int64_t epoch, const char *id, int64_t attempt,
 					  const char *message, struct hc_error *err) HC_MUST_CHECK;

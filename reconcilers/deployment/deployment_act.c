@@ -239,6 +239,14 @@ static int volume_remove(struct reconcile_context *context, const struct action 
 	return 0;
 }
 
+/* One that somebody uses by now stays: the engine refuses. */
+static int image_remove(struct reconcile_context *context, const struct action *action, struct hc_error *err)
+{
+	if (docker_image_remove(context->docker, action->id, err) == 0)
+		return 0;
+	return err->class == HC_NOT_FOUND || err->class == HC_CONFLICT ? 0 : -1;
+}
+
 static int limits(struct reconcile_context *context, const struct action *action, struct hc_error *err)
 {
 	const struct container_spec *spec = action->spec;
@@ -258,6 +266,8 @@ int deployment_act(struct reconcile_context *context, const struct action *actio
 									  action->alias, err);
 	case ACTION_NETWORK_DISCONNECT:
 		return docker_network_disconnect(context->docker, action->target, action->id, true, err);
+	case ACTION_IMAGE_REMOVE:
+		return image_remove(context, action, err);
 	case ACTION_VOLUME_CREATE:
 		return volume_create(context, action, err);
 	case ACTION_VOLUME_REMOVE:
@@ -304,7 +314,6 @@ int deployment_act(struct reconcile_context *context, const struct action *actio
 	case ACTION_JOB_GIVE_UP:
 	case ACTION_COMMIT_SET:
 	case ACTION_FOLLOW_CHECKED:
-	case ACTION_IMAGE_REMOVE:
 	case ACTION_EVENT:
 	case ACTION_NETWORK_CREATE:
 	case ACTION_NETWORK_REMOVE:

@@ -1,4 +1,4 @@
-/* The attempt: the one Deployment that isn't terminal, from Queued to the moment all its replicas answer
+/* The attempt: the one Deployment that isn't terminal, from Resolving to the moment all its replicas answer
  * (cases C-1 … C-12). Publishing and Stabilizing are in deployment_publish.c.
  *
  * Any failure here is free: no gate was opened, so visitors never saw the revision. Every failure explains
@@ -52,7 +52,7 @@ static bool may_supersede(const struct rollout *rollout)
 	const struct service_world *world = rollout->world;
 	size_t count = world->deployment_count;
 
-	if (rollout->attempt->stage == STAGE_QUEUED && rollout->attempt->reason[0])
+	if (rollout->attempt->stage <= STAGE_QUEUED && rollout->attempt->reason[0])
 		return true;
 	return count < 3 || !superseded_while_building(&world->deployments[count - 2]) ||
 		   !superseded_while_building(&world->deployments[count - 3]);
@@ -64,14 +64,17 @@ static bool stopped_from_outside(const struct rollout *rollout, struct plan *pla
 	const struct deployment_view *attempt = rollout->attempt;
 
 	if (!rollout->on) {
+		source_cancel(rollout, plan);
 		attempt_fail(rollout, plan, "Cancelled", "cancelled because %s",
 					 service->deleting       ? "the Service is being deleted"
 					 : service->spec.suspend ? "the Service was suspended"
 											 : "the Service was scaled to 0");
 		return true;
 	}
-	if (attempt->stage <= STAGE_STARTING && !hc_streq(attempt->hash, service->desired_hash) &&
+	if (attempt->stage <= STAGE_STARTING && !hc_streq(attempt->hash, rollout->desired_hash) &&
 		may_supersede(rollout)) {
+		/* The work first: a crash in between finds an attempt that is still to be given up. */
+		source_cancel(rollout, plan);
 		attempt_fail(rollout, plan, "Superseded", "the Service changed before this revision was ready");
 		return true;
 	}
@@ -85,11 +88,6 @@ static bool unsupported(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_template *template = &rollout->attempt->template;
 
-	if (!template->image) {
-		attempt_fail(rollout, plan, "BuildsNotAvailable",
-					 "builds come from a worker, and none is part of this version: set spec.image");
-		return true;
-	}
 	if (template->release_command) {
 		attempt_fail(rollout, plan, "NotSupported",
 					 "this version does not run spec.releaseCommand: remove the field");
@@ -98,7 +96,7 @@ static bool unsupported(const struct rollout *rollout, struct plan *plan)
 	for (size_t index = 0; index < template->env_count; index++) {
 		const struct env_entry *entry = &template->env[index];
 
-		if (entry->secret_name && entry->scope != ENV_SCOPE_BUILD) {
+		if (entry->secret_name && (entry->scope != ENV_SCOPE_BUILD || !template->image)) {
 			attempt_fail(rollout, plan, "SecretMissing",
 						 "env %s wants key %s of Secret %s, and there is no such Secret: give it a value",
 						 entry->name, entry->secret_key ? entry->secret_key : "?", entry->secret_name);
@@ -138,6 +136,39 @@ static void wait_for_image(const struct rollout *rollout, struct plan *plan)
 		->id = attempt->uid;
 }
 
+void attempt_wait(const struct rollout *rollout, const struct work_wait *wait, struct plan *plan)
+{
+	const struct deployment_view *attempt = rollout->attempt;
+	struct deployment_view *next;
+
+	if (hc_streq(attempt->reason, wait->reason) && hc_streq(attempt->message, wait->message))
+		return;
+	next = rollout_status(rollout, attempt, plan, false, "%s",
+						  wait->message[0] ? wait->message : "it is waited for no more");
+	next->reason = wait->reason;
+	next->message = wait->message;
+}
+
+/* Where an image comes from and how it is built is of no matter once it is there. */
+static void forget_source(struct service_template *template, struct hc_arena *arena)
+{
+	struct env_entry *env = hc_arena_alloc_array(arena, template->env_count + 1, sizeof *env);
+	size_t count = 0;
+
+	for (size_t index = 0; index < template->env_count; index++) {
+		if (template->env[index].scope == ENV_SCOPE_BUILD)
+			continue;
+		env[count] = template->env[index];
+		env[count++].scope = ENV_SCOPE_RUN;
+	}
+	template->env = env;
+	template->env_count = count;
+	template->image = template->commit = template->repo_url = template->branch = template->path = NULL;
+	template->build_command = template->dockerfile = template->target = template->output_dir = NULL;
+	template->build_args = NULL;
+	template->build_arg_count = 0;
+}
+
 /* C-6: what runs is the same image with the same settings; only the way it is written differs. */
 static bool nothing_changed(const struct rollout *rollout, const char *image_id)
 {
@@ -150,8 +181,8 @@ static bool nothing_changed(const struct rollout *rollout, const char *image_id)
 		return false;
 	old = rollout->serving->template;
 	new = rollout->attempt->template;
-	old.image = new.image = NULL;
-	old.commit = new.commit = NULL;
+	forget_source(&old, rollout->arena);
+	forget_source(&new, rollout->arena);
 	if (service_template_text(&old, TEMPLATE_HASH_VERSION, &old_text) < 0 ||
 		service_template_text(&new, TEMPLATE_HASH_VERSION, &new_text) < 0)
 		return false;
@@ -161,7 +192,7 @@ static bool nothing_changed(const struct rollout *rollout, const char *image_id)
 static bool image_refused(const struct rollout *rollout, struct plan *plan)
 {
 	const struct image_view *image = &rollout->world->image;
-	const char *written = rollout->attempt->image_written;
+	const char *written = rollout_image_text(rollout, rollout->attempt);
 
 	if (image->reserved_label) {
 		attempt_fail(
@@ -182,17 +213,11 @@ static bool image_refused(const struct rollout *rollout, struct plan *plan)
 	return false;
 }
 
-static void queued(const struct rollout *rollout, struct plan *plan)
+void attempt_image(const struct rollout *rollout, struct plan *plan)
 {
 	const struct image_view *image = &rollout->world->image;
 	struct deployment_view *next;
 
-	if (unsupported(rollout, plan) || !image->known)
-		return;
-	if (!image->present) {
-		wait_for_image(rollout, plan);
-		return;
-	}
 	if (image_refused(rollout, plan))
 		return;
 	if (nothing_changed(rollout, image->id)) {
@@ -217,7 +242,26 @@ static void queued(const struct rollout *rollout, struct plan *plan)
 		plan_event(plan, true, "HealthCheckReplaced",
 				   "Image %s has a HEALTHCHECK, which is not run: readiness is asked on the port, see "
 				   "spec.healthCheck",
-				   rollout->attempt->image_written);
+				   rollout_image_text(rollout, rollout->attempt));
+}
+
+static void queued(const struct rollout *rollout, struct plan *plan)
+{
+	const struct image_view *image = &rollout->world->image;
+	const struct deployment_view *attempt = rollout->attempt;
+
+	if (!image->known)
+		return;
+	if (!image->present)
+		wait_for_image(rollout, plan);
+	else if (attempt->image_id && !hc_streq(attempt->image_id, image->id))
+		attempt_fail(rollout, plan, "ImageMissing",
+					 "the image that revision %" PRId64
+					 " ran is gone from the engine, and %s names another one "
+					 "now: set spec.image",
+					 attempt->rollback_of, attempt->image_written);
+	else
+		attempt_image(rollout, plan);
 }
 
 /* --- C-7 … C-12: Starting
@@ -301,16 +345,19 @@ static bool after_reboot(const struct rollout *rollout, struct plan *plan)
 	const struct deployment_view *attempt = rollout->attempt;
 	struct deployment_view *next;
 
-	if (attempt->stage < STAGE_STARTING || rollout_this_boot(rollout->world, &attempt->stage_since))
+	if (rollout_this_boot(rollout->world, &attempt->stage_since) ||
+		(attempt->stage < STAGE_STARTING && attempt->template.image))
 		return false;
-	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
+	for (int ordinal = 0; attempt->stage >= STAGE_STARTING && ordinal < rollout->replicas; ordinal++) {
 		const struct container_view *container = rollout_find(rollout, attempt, ordinal);
 
 		if (container && container->state == CONTAINER_EXITED)
 			replica_start(container, "the machine was restarted", plan);
 	}
 	next = rollout_status(rollout, attempt, plan, false, "the machine was restarted: the timers begin again");
-	next->stage_since = next->started = rollout_now(rollout->world);
+	next->stage_since = rollout_now(rollout->world);
+	if (attempt->stage >= STAGE_STARTING)
+		next->started = next->stage_since;
 	return true;
 }
 
@@ -321,7 +368,12 @@ void attempt_decide(const struct rollout *rollout, struct plan *plan)
 	switch (rollout->attempt->stage) {
 	case STAGE_RESOLVING:
 	case STAGE_QUEUED:
-		queued(rollout, plan);
+		if (unsupported(rollout, plan))
+			break;
+		if (rollout->attempt->template.image)
+			queued(rollout, plan);
+		else
+			source_decide(rollout, plan);
 		break;
 	case STAGE_STARTING:
 		starting(rollout, plan);

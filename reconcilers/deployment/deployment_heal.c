@@ -89,7 +89,9 @@ static bool image_is_gone(const struct rollout *rollout, struct plan *plan)
 
 	if (!image->known || image->present)
 		return false;
-	if (rollout_this_boot(world, &image->retry_at) && world->boot_ms < image->retry_at.at_ms)
+	if (!rollout->serving->template.image && rollout->serving->template.repo_url)
+		source_rebuild(rollout, plan);
+	else if (rollout_this_boot(world, &image->retry_at) && world->boot_ms < image->retry_at.at_ms)
 		plan_wake_at(plan, image->retry_at.at_ms);
 	else if (rollout->serving->image_written && !image->error_final)
 		plan_add(plan, ACTION_IMAGE_PULL, rollout->serving->image_written,

@@ -5,6 +5,7 @@
 #include "model/names.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,6 +372,63 @@ static void find_deployments(struct rollout *rollout)
 	rollout->serving = rollout->current && servable(rollout->current) ? rollout->current : highest;
 }
 
+/* --- what is wanted
+ * -------------------------------------------------------------------------------------------- */
+
+struct service_template rollout_template(const struct rollout *rollout)
+{
+	const struct service_template *spec = &rollout->world->service.spec.template;
+	struct service_template template = *spec;
+
+	if (!rollout->rollback)
+		return template;
+	template = rollout->rollback->template;
+	template.domains = spec->domains;
+	template.domain_count = spec->domain_count;
+	template.volumes = spec->volumes;
+	template.volume_count = spec->volume_count;
+	return template;
+}
+
+const char *rollout_image_text(const struct rollout *rollout, const struct deployment_view *deployment)
+{
+	if (deployment->image_written)
+		return deployment->image_written;
+	return hc_arena_printf(rollout->arena, "of commit %.7s",
+						   deployment->template.commit ? deployment->template.commit : "?");
+}
+
+/* A rollback holds until the spec is something else than what was set aside. Its hash is no digest: it names
+ * the revision, and tells changes of what the spec still decides. */
+static void find_rollback(struct rollout *rollout)
+{
+	const struct service_view *service = &rollout->world->service;
+	const struct service_spec *spec = &service->spec;
+	struct service_template template;
+	HC_AUTO_TEXT text = {0};
+	char hash[SPEC_HASH_SIZE];
+
+	rollout->desired_hash = service->desired_hash;
+	if (!spec->rollback_to_revision || !hc_streq(spec->rollback_rejected_hash, service->desired_hash))
+		return;
+	for (size_t index = 0; index < rollout->world->deployment_count; index++) {
+		const struct deployment_view *deployment = &rollout->world->deployments[index];
+
+		if (deployment->revision == spec->rollback_to_revision && deployment->phase == DEPLOYMENT_SUCCESS &&
+			deployment->image_id)
+			rollout->rollback = deployment;
+	}
+	rollout->rollback_lost = !rollout->rollback;
+	if (rollout->rollback_lost)
+		return;
+	template = rollout_template(rollout);
+	if (service_template_text(&template, TEMPLATE_HASH_VERSION, &text) < 0)
+		return;
+	spec_hash(hc_text_string(&text), hash);
+	rollout->desired_hash = hc_arena_printf(rollout->arena, "rollback-%" PRId64 "-%s",
+											rollout->rollback->revision, hash);
+}
+
 void rollout_look(const struct service_world *world, struct hc_arena *arena, struct rollout *ret_rollout)
 {
 	const struct service_spec *spec = &world->service.spec;
@@ -379,6 +437,7 @@ void rollout_look(const struct service_world *world, struct hc_arena *arena, str
 	rollout.on = !world->service.deleting && !spec->suspend && spec->replicas > 0;
 	rollout.replicas = rollout.on ? spec->replicas : 0;
 	find_deployments(&rollout);
+	find_rollback(&rollout);
 	rollout.recreate = spec->strategy == STRATEGY_RECREATE || writes_volume(&spec->template) ||
 					   (rollout.attempt && writes_volume(&rollout.attempt->template)) ||
 					   (rollout.serving && writes_volume(&rollout.serving->template));

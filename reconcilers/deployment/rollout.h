@@ -40,13 +40,23 @@ struct rollout {
 	 * the one to fall back to. NULL: none. */
 	const struct deployment_view *serving;
 	enum container_role *roles; /* world->container_count of them */
-	int replicas;               /* wanted now; 0 when switched off */
-	int surge;                  /* ordinal that stands in while a drifted replica is made anew, or -1 */
-	bool on;                    /* not deleted, not suspended, replicas > 0 */
+	/* The snapshot that a rollback repeats, while one is active (design 4.3); else NULL. */
+	const struct deployment_view *rollback;
+	const char *desired_hash; /* of what is wanted now: the spec's, or the rollback's own */
+	int replicas;             /* wanted now; 0 when switched off */
+	int surge;                /* ordinal that stands in while a drifted replica is made anew, or -1 */
+	bool on;                  /* not deleted, not suspended, replicas > 0 */
 	bool recreate;
+	bool rollback_lost; /* a rollback is active, and what it is to repeat is not kept or never ran */
 };
 
 void rollout_look(const struct service_world *world, struct hc_arena *arena, struct rollout *ret_rollout);
+
+/* What a new Deployment is a snapshot of: the spec, or during a rollback the old snapshot with the spec's
+ * domains and volumes. */
+struct service_template rollout_template(const struct rollout *rollout);
+/* For "image %s": its name as written, or "of commit 1a2b3c4". */
+const char *rollout_image_text(const struct rollout *rollout, const struct deployment_view *deployment);
 
 /* A wanted ordinal of what serves that isn't there because it was just asked for: nobody lost it. */
 bool rollout_unmade(const struct rollout *rollout, int ordinal);
@@ -97,6 +107,39 @@ void withdraw_container(const struct withdrawal *withdrawal, const struct contai
 /* May Traefik send a visitor to it? Traefik being away counts as yes. */
 bool withdraw_reachable(const struct container_view *container, bool traefik_answers);
 
+/* Work for workers (deployment_work.c). What is to be done next for a job is put into the plan. */
+enum work_end {
+	WORK_WAITS,  /* it is on its way, or can't be just now */
+	WORK_DONE,   /* its outcome is in the job */
+	WORK_FAILED, /* for good: the job says why */
+};
+struct work_wait {
+	const char *reason;  /* "" while there is nothing to say: a worker does it, or will in a moment */
+	const char *message; /* one sentence with its fix */
+};
+/* deployment: whose template is the job's input; NULL: the look at the branch's head. stale: a failure of it
+ * is of an earlier wish, and doesn't count. ret_wait may be NULL. */
+enum work_end work_decide(const struct rollout *rollout, const struct job_view *job,
+						  const struct deployment_view *deployment, bool stale, struct plan *plan,
+						  struct work_wait *ret_wait);
+/* The same words without a plan. */
+struct work_wait work_explain(const struct service_world *world, const struct job_view *job,
+							  struct hc_arena *arena);
+bool work_open(const struct job_view *job); /* queued, running, or to be repeated */
+void work_reopen(const struct job_view *job, const struct deployment_view *deployment, bool fresh,
+				 const char *cause, struct plan *plan);
+
+/* Resolving, and Queued of what is built from a repository (deployment_source.c). */
+void source_decide(const struct rollout *rollout, struct plan *plan);
+/* The attempt is given up: its work ends, unless it is shared. */
+void source_cancel(const struct rollout *rollout, struct plan *plan);
+/* The image of what serves is gone, and can be built again. */
+void source_rebuild(const struct rollout *rollout, struct plan *plan);
+
+/* The commit that follows a branch (service_follow.c): what Ready says while there is none; false: there is
+ * one, or none is needed. */
+bool follow_unresolved(const struct rollout *rollout, struct work_wait *ret_wait);
+
 /* The parts of deployment_decide. */
 void attempt_decide(const struct rollout *rollout, struct plan *plan);
 void publish_decide(const struct rollout *rollout, struct plan *plan); /* Publishing and Stabilizing */
@@ -122,6 +165,10 @@ void attempt_replicas(const struct rollout *rollout, const struct deployment_vie
 					  struct attempt_replicas *ret_replicas);
 void attempt_fail(const struct rollout *rollout, struct plan *plan, const char *reason, const char *message,
 				  ...) HC_PRINTF(4, 5);
+/* The attempt's image is known to the engine: refused, unchanged, or Starting. */
+void attempt_image(const struct rollout *rollout, struct plan *plan);
+/* Keeps the stage and says why; nothing when that is said already. */
+void attempt_wait(const struct rollout *rollout, const struct work_wait *wait, struct plan *plan);
 /* Keeps the stage while Traefik doesn't answer; true when the pass is over with that. */
 bool attempt_traefik_away(const struct rollout *rollout, struct plan *plan);
 /* FAILED for what attempt_replicas found dead or refused; false when there is nothing like that. */

@@ -1,5 +1,6 @@
 /* Rows: one action, one statement. Everything else is an action of a container (deployment_act.c). */
 #include "service_kind.h"
+#include "service_work.h"
 
 #include "../deployment/deployment_act.h"
 #include "base/alloc.h"
@@ -82,6 +83,23 @@ static void tell(struct reconcile_context *context, const struct service_world *
 		&ignored);
 }
 
+/* A pin that was set meanwhile is nobody's failure: it is said, and the next look sees it. */
+static int commit(struct reconcile_context *context, const struct service_world *world,
+				  const struct action *action, struct hc_arena *arena, struct hc_error *err)
+{
+	const char *owner;
+
+	if (work_commit_set(context, world, action->commit, arena, &owner, err) == 0)
+		return 0;
+	if (!owner)
+		return -1;
+	return event(
+		context, world, false, "CommitPinned",
+		hc_arena_printf(arena, "%.7s is the head of its branch, and %s has pinned spec.commit: not followed",
+						action->commit, owner),
+		err);
+}
+
 int service_act(struct reconcile_context *context, const void *opaque, const struct action *action,
 				struct hc_arena *arena, struct hc_error *err)
 {
@@ -96,6 +114,15 @@ int service_act(struct reconcile_context *context, const void *opaque, const str
 		return store_deployment_delete(context->store, context->epoch, action->id, err);
 	case ACTION_SERVICE_FINALIZE:
 		return store_service_finalize(context->store, context->epoch, action->id, err);
+	case ACTION_COMMIT_SET:
+		return commit(context, world, action, arena, err);
+	case ACTION_JOB_CREATE:
+	case ACTION_JOB_ENQUEUE:
+	case ACTION_JOB_REOPEN:
+	case ACTION_JOB_CANCEL:
+	case ACTION_JOB_GIVE_UP:
+	case ACTION_FOLLOW_CHECKED:
+		return work_act(context, world, action, arena, err);
 	case ACTION_EVENT:
 		return event(context, world, action->warning, action->target, action->cause, err);
 	default:

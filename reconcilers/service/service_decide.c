@@ -1,5 +1,5 @@
 /* The rows that a Service wants: a Deployment for what its spec says now, no more history than asked for, and
- * at the end of a deletion nothing at all (cases S-1 … S-6). The status is derived in service_status.c. */
+ * at the end of a deletion nothing at all (cases S-1 … S-7). The status is derived in service_status.c. */
 #include "../deployment/rollout.h"
 #include "base/text.h"
 #include "model/names.h"
@@ -12,18 +12,52 @@ static bool tried_already(const struct rollout *rollout)
 {
 	const struct deployment_view *newest = rollout->newest;
 
-	return newest && hc_streq(newest->hash, rollout->world->service.desired_hash) &&
+	return newest && hc_streq(newest->hash, rollout->desired_hash) &&
 		   !(newest->phase == DEPLOYMENT_FAILED &&
 			 (hc_streq(newest->reason, "Cancelled") || hc_streq(newest->reason, "Superseded")));
+}
+
+/* S-6: a repository without a commit has nothing to run yet. */
+static bool has_source(const struct rollout *rollout)
+{
+	const struct service_template *template = &rollout->world->service.spec.template;
+
+	if (rollout->rollback_lost)
+		return false;
+	return rollout->rollback || template->image || (template->repo_url && template->commit);
 }
 
 static bool wants_deployment(const struct rollout *rollout)
 {
 	const struct service_view *service = &rollout->world->service;
 
-	return rollout->on && !rollout->attempt && service->spec.template.image && !service->lost_host &&
-		   !(rollout->current && hc_streq(rollout->current->hash, service->desired_hash)) &&
+	return rollout->on && !rollout->attempt && has_source(rollout) && !service->lost_host &&
+		   !(rollout->current && hc_streq(rollout->current->hash, rollout->desired_hash)) &&
 		   !tried_already(rollout);
+}
+
+/* What caused it, for people. */
+static const char *reason_of(const struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const char *commit = world->service.spec.template.commit;
+
+	if (rollout->rollback)
+		return "rollback";
+	if (commit && hc_streq(world->follow.commit_owner, "helvetia-git") && rollout->newest &&
+		!hc_streq(rollout->newest->template.commit, commit))
+		return world->follow.webhook_verified ? "webhook" : "branch";
+	return "apply";
+}
+
+/* S-7: the old image, and what was known of it. */
+static void repeat(const struct deployment_view *old, struct deployment_view *next)
+{
+	next->rollback_of = old->revision;
+	next->image_id = old->image_id;
+	next->build = old->build;
+	next->tree = old->tree;
+	next->stage = STAGE_QUEUED;
 }
 
 static void create(const struct rollout *rollout, struct plan *plan)
@@ -37,16 +71,18 @@ static void create(const struct rollout *rollout, struct plan *plan)
 		highest = rollout->newest->revision;
 	next->revision = highest + 1;
 	next->name = name_deployment(rollout->arena, service->name, next->revision);
-	next->hash = service->desired_hash;
+	next->hash = rollout->desired_hash;
 	next->hash_version = TEMPLATE_HASH_VERSION;
-	next->reason_created = "apply";
-	next->image_written = service->spec.template.image;
-	next->template = service->spec.template;
+	next->reason_created = reason_of(rollout);
+	next->template = rollout_template(rollout);
+	next->image_written = next->template.image;
 	next->created_wall_ms = world->wall_ms;
 	next->phase = DEPLOYMENT_BUILDING;
-	next->stage = STAGE_QUEUED;
+	next->stage = next->template.image ? STAGE_QUEUED : STAGE_RESOLVING;
 	next->stage_since = rollout_now(world);
 	next->reason = next->message = "";
+	if (rollout->rollback)
+		repeat(rollout->rollback, next);
 	plan_add(plan, ACTION_DEPLOYMENT_CREATE, next->name, "%s",
 			 rollout->current ? "the Service wants something else than what runs" : "the Service has none")
 		->deployment = next;
@@ -59,7 +95,7 @@ static bool keeps_row(const struct rollout *rollout, const struct deployment_vie
 	const struct service_world *world = rollout->world;
 
 	if (deployment == rollout->newest || deployment == rollout->current || deployment == rollout->serving ||
-		deployment->phase == DEPLOYMENT_BUILDING)
+		deployment == rollout->rollback || deployment->phase == DEPLOYMENT_BUILDING)
 		return true;
 	for (size_t index = 0; index < world->container_count; index++) {
 		if (hc_streq(world->containers[index].deployment_uid, deployment->uid))

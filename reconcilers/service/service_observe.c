@@ -1,5 +1,6 @@
 /* Everything that is known of one Service, in one snapshot: rows, containers, image, network, Traefik. */
 #include "service_kind.h"
+#include "service_work.h"
 
 #include "../deployment/deployment_marks.h"
 #include "../deployment/deployment_memory.h"
@@ -39,7 +40,7 @@ static json_t *parse(const char *text, const char *what, struct hc_error *err)
  * ------------------------------------------------------------------------------------------------------ */
 
 static int rows_service(struct reconcile_context *context, const char *uid, struct hc_arena *arena,
-						struct service_world *world, struct hc_error *err)
+						struct service_world *world, const char **ret_object, struct hc_error *err)
 {
 	struct service_view *view = &world->service;
 	struct store_service row;
@@ -63,6 +64,7 @@ static int rows_service(struct reconcile_context *context, const char *uid, stru
 	status = parse(row.status_json, "status", err);
 	if (!spec || !status)
 		return -1;
+	*ret_object = row.object.json;
 	schema_service_status_read(status, arena, view);
 	return schema_service_spec(spec, arena, &view->spec, err);
 }
@@ -267,6 +269,72 @@ static int image_look(struct reconcile_context *context, struct hc_arena *arena,
 	return 0;
 }
 
+/* --- sources
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Of a prebuilt one: as it is written; what a rollback repeats, by its id, and only if that is gone as it is
+ * written. */
+static int source_prebuilt(struct reconcile_context *context, struct hc_arena *arena,
+						   struct service_world *world, const struct deployment_view *attempt,
+						   struct hc_error *err)
+{
+	if (attempt->image_id &&
+		image_look(context, arena, world, attempt->image_id, attempt, &world->image, err) < 0)
+		return -1;
+	if (world->image.present)
+		return 0;
+	return image_look(context, arena, world, attempt->image_written, attempt, &world->image, err);
+}
+
+static int source_repository(struct reconcile_context *context, struct hc_arena *arena,
+							 struct service_world *world, const struct rollout *rollout, struct hc_error *err)
+{
+	const struct deployment_view *attempt = rollout->attempt;
+	struct service_template wanted = rollout_template(rollout);
+	bool given_up = !rollout->on || !hc_streq(attempt->hash, rollout->desired_hash);
+	const struct job_view *build = &world->build;
+
+	if (rollout->on && attempt->image_id) {
+		if (image_look(context, arena, world, attempt->image_id, attempt, &world->image, err) < 0)
+			return -1;
+		if (world->image.present)
+			return 0;
+	}
+	if (work_observe(context, &world->service, attempt, arena, &world->resolve, &world->build, err) < 0)
+		return -1;
+	if (build->id && build->state == JOB_SUCCEEDED)
+		return image_look(context, arena, world, build->image_id, attempt, &world->image, err);
+	/* Who else needs it matters before it is begun and when it may be given up. */
+	if (!given_up && build->id)
+		return 0;
+	return work_observe_others(context, world, attempt, given_up && rollout->on ? &wanted : NULL, arena, err);
+}
+
+static int source(struct reconcile_context *context, struct hc_arena *arena, struct service_world *world,
+				  const struct rollout *rollout, struct hc_error *err)
+{
+	const struct deployment_view *attempt = rollout->attempt;
+
+	if (!attempt || attempt->stage > STAGE_QUEUED)
+		return 0;
+	if (!attempt->template.image)
+		return source_repository(context, arena, world, rollout, err);
+	return rollout->on ? source_prebuilt(context, arena, world, attempt, err) : 0;
+}
+
+/* Its image is looked at when a container of it is to be made; if that is gone, so is its build. */
+static int serving_image(struct reconcile_context *context, struct hc_arena *arena,
+						 struct service_world *world, const struct deployment_view *serving,
+						 struct hc_error *err)
+{
+	if (image_look(context, arena, world, serving->image_id, serving, &world->current_image, err) < 0)
+		return -1;
+	if (!world->current_image.known || world->current_image.present || serving->template.image)
+		return 0;
+	return work_observe(context, &world->service, serving, arena, &world->serving_resolve,
+						&world->serving_build, err);
+}
+
 /* --- what making containers needs
  * ------------------------------------------------------------------------------ */
 
@@ -368,15 +436,13 @@ static int making(struct reconcile_context *context, struct hc_arena *arena, str
 	}
 	rollout_look(world, arena, &rollout);
 	attempt = rollout.attempt;
-	if (attempt && attempt->stage == STAGE_QUEUED && rollout.on &&
-		image_look(context, arena, world, attempt->image_written, attempt, &world->image, err) < 0)
+	if (source(context, arena, world, &rollout, err) < 0)
 		return -1;
 	for_attempt = attempt && attempt->stage >= STAGE_STARTING ? missing_of(&rollout, attempt) : 0;
 	if (missing_of(&rollout, rollout.serving))
 		unmade(context, arena, world, &rollout);
 	for_serving = missing_of(&rollout, rollout.serving) + (rollout.surge >= 0);
-	if (for_serving && image_look(context, arena, world, rollout.serving->image_id, rollout.serving,
-								  &world->current_image, err) < 0)
+	if (for_serving && serving_image(context, arena, world, rollout.serving, err) < 0)
 		return -1;
 	if (for_attempt)
 		refusals(world, attempt, rollout.replicas, arena);
@@ -393,6 +459,7 @@ int service_observe(struct reconcile_context *context, const char *uid, struct h
 					void **ret_world, struct hc_error *err)
 {
 	struct service_world *world = hc_arena_alloc(arena, sizeof *world);
+	const char *object;
 	struct rollout rollout;
 
 	world->installation = context->installation;
@@ -400,11 +467,17 @@ int service_observe(struct reconcile_context *context, const char *uid, struct h
 	world->containers_folder = context->containers_folder;
 	world->https_public = context->https_public;
 	world->url_port = context->url_port;
+	world->queue_configured = context->work_configured;
 	world->boot_id = hc_clock_boot_id();
-	if (rows_service(context, uid, arena, world, err) < 0 || rows_deployments(context, arena, world, err) < 0)
+	if (rows_service(context, uid, arena, world, &object, err) < 0 ||
+		rows_deployments(context, arena, world, err) < 0)
 		return -1;
 	world->network_name = name_network(arena, world->service.namespace_name, world->service.namespace_uid);
 	world->boot_ms = hc_clock_boot_ms();
+	/* A prebuilt one asks nothing of all this. */
+	if (world->service.spec.template.repo_url && !world->service.deleting &&
+		work_observe_follow(context, world, object, arena, err) < 0)
+		return -1;
 	if (containers(context, arena, world, err) < 0 || making(context, arena, world, err) < 0)
 		return -1;
 	rollout_look(world, arena, &rollout);

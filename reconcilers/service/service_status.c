@@ -19,7 +19,8 @@ static bool is_public(const struct rollout *rollout)
 /* The image itself was at fault, not what became of it. */
 static bool image_failed(const struct deployment_view *deployment)
 {
-	static const char *const reasons[] = {"ImageMissing", "ReservedLabel", "UncoveredVolume"};
+	static const char *const reasons[] = {"ImageMissing", "ReservedLabel", "UncoveredVolume", "SourceFailed",
+										  "BuildFailed"};
 
 	for (size_t index = 0; index < HC_COUNT(reasons); index++) {
 		if (hc_streq(deployment->reason, reasons[index]))
@@ -28,39 +29,95 @@ static bool image_failed(const struct deployment_view *deployment)
 	return false;
 }
 
-static void condition_built(const struct rollout *rollout, struct plan *plan)
+static bool work_running(const struct job_view *job)
 {
-	const struct service_template *template = &rollout->world->service.spec.template;
-	const struct deployment_view *current = rollout->current;
-	bool back = current && hc_streq(current->hash, rollout->world->service.desired_hash);
-	const struct deployment_view *shown = back ? current : rollout->newest;
+	return job->id && job->state == JOB_RUNNING;
+}
 
-	if (!template->image) {
-		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued",
-					   "builds come from a worker, and none is part of this version: set spec.image");
-	} else if (rollout->serving && rollout->world->current_image.known &&
-			   !rollout->world->current_image.present) {
-		plan_condition(plan, "Built", CONDITION_FALSE, "ImageMissing",
-					   "the image of revision %" PRId64 " (%s) is gone from the engine%s%s",
-					   rollout->serving->revision, rollout->serving->image_written,
-					   rollout->world->current_image.error ? ": " : "",
-					   rollout->world->current_image.error ? rollout->world->current_image.error : "");
-	} else if (shown && shown->phase == DEPLOYMENT_FAILED && image_failed(shown)) {
-		plan_condition(plan, "Built", CONDITION_FALSE, shown->reason, "%s", shown->message);
-	} else if (shown && shown->image_id && shown->phase == DEPLOYMENT_FAILED && rollout->serving) {
-		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt",
-					   "image %s of revision %" PRId64 ", which failed (%s); revision %" PRId64
-					   " serves image %s",
-					   shown->image_written, shown->revision, shown->reason, rollout->serving->revision,
-					   rollout->serving->image_written);
-	} else if (shown && shown->image_id) {
-		plan_condition(plan, "Built", CONDITION_TRUE, "Prebuilt", "image %s", shown->image_written);
-	} else if (shown && shown->phase == DEPLOYMENT_BUILDING && shown->reason[0]) {
+/* Whose image the words are about, and who keeps its commit from following the branch. */
+static const char *image_text(const struct rollout *rollout, const struct deployment_view *deployment)
+{
+	const struct service_world *world = rollout->world;
+	const char *owner = world->follow.commit_owner;
+	const char *text = rollout_image_text(rollout, deployment);
+
+	if (deployment->image_written || !owner || hc_streq(owner, "helvetia-git") ||
+		!world->service.spec.auto_deploy ||
+		!hc_streq(deployment->template.commit, world->service.spec.template.commit))
+		return text;
+	return hc_arena_printf(rollout->arena, "%s, which %s has pinned: the branch is not followed", text,
+						   owner);
+}
+
+static const char *built_reason(const struct deployment_view *deployment)
+{
+	return deployment->image_written ? "Prebuilt" : "Built";
+}
+
+/* C-43, C-59. */
+static void built_gone(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	const struct deployment_view *serving = rollout->serving;
+	const struct job_view *build = &world->serving_build;
+	const char *why = world->current_image.error ? world->current_image.error : "";
+
+	if (!serving->template.image && build->id && build->state == JOB_FAILED)
+		why = build->message ? build->message : "";
+	else if (!serving->template.image)
+		why = "it is built again";
+	plan_condition(plan, "Built", CONDITION_FALSE, "ImageMissing",
+				   "the image of revision %" PRId64 " (%s) is gone from the engine%s%s", serving->revision,
+				   rollout_image_text(rollout, serving), why[0] ? ": " : "", why);
+}
+
+/* Nothing was built yet, or it is being built. */
+static void built_not_yet(const struct rollout *rollout, const struct deployment_view *shown,
+						  struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	const struct service_template *template = &world->service.spec.template;
+	struct work_wait wait;
+
+	if (shown && shown->phase == DEPLOYMENT_BUILDING && shown->reason[0])
 		plan_condition(plan, "Built", CONDITION_UNKNOWN, shown->reason, "%s", shown->message);
-	} else {
+	else if (shown && shown->phase == DEPLOYMENT_BUILDING && !shown->template.image &&
+			 work_running(&world->build))
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Building", "%s builds commit %.7s",
+					   world->build.name, shown->template.commit);
+	else if (follow_unresolved(rollout, &wait))
+		plan_condition(plan, "Built",
+					   hc_streq(wait.reason, "SourceFailed") ? CONDITION_FALSE : CONDITION_UNKNOWN,
+					   wait.reason, "%s", wait.message);
+	else if (template->image)
 		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued", "image %s was not looked at yet",
 					   template->image);
-	}
+	else
+		plan_condition(plan, "Built", CONDITION_UNKNOWN, "Queued", "commit %.7s was not built yet",
+					   template->commit ? template->commit : "?");
+}
+
+static void condition_built(const struct rollout *rollout, struct plan *plan)
+{
+	const struct deployment_view *current = rollout->current;
+	bool back = current && hc_streq(current->hash, rollout->desired_hash);
+	const struct deployment_view *shown = back ? current : rollout->newest;
+
+	if (rollout->serving && rollout->world->current_image.known && !rollout->world->current_image.present)
+		built_gone(rollout, plan);
+	else if (shown && shown->phase == DEPLOYMENT_FAILED && image_failed(shown))
+		plan_condition(plan, "Built", CONDITION_FALSE, shown->reason, "%s", shown->message);
+	else if (shown && shown->image_id && shown->phase == DEPLOYMENT_FAILED && rollout->serving)
+		plan_condition(plan, "Built", CONDITION_TRUE, built_reason(shown),
+					   "image %s of revision %" PRId64 ", which failed (%s); revision %" PRId64
+					   " serves image %s",
+					   rollout_image_text(rollout, shown), shown->revision, shown->reason,
+					   rollout->serving->revision, rollout_image_text(rollout, rollout->serving));
+	else if (shown && shown->image_id)
+		plan_condition(plan, "Built", CONDITION_TRUE, built_reason(shown), "image %s",
+					   image_text(rollout, shown));
+	else
+		built_not_yet(rollout, shown, plan);
 }
 
 static void condition_available(const struct rollout *rollout, int ready, struct plan *plan)
@@ -163,17 +220,46 @@ static bool progressing(const struct rollout *rollout, struct plan *plan)
 	return true;
 }
 
+/* S-8: nothing is done until the wish can be met, or is taken back. */
+static void ready_rollback_lost(const struct rollout *rollout, struct plan *plan)
+{
+	plan_condition(plan, "Ready", CONDITION_FALSE, "RollbackImpossible",
+				   "revision %" PRId64 " is not kept any more, or never ran: name another one in "
+				   "spec.rollbackTo, or remove it",
+				   rollout->world->service.spec.rollback_to_revision);
+}
+
+/* S-6: while there is no commit to run. */
+static void ready_unresolved(const struct rollout *rollout, const struct work_wait *wait, struct plan *plan)
+{
+	bool failed = hc_streq(wait->reason, "SourceFailed");
+	enum condition_status status = failed ? CONDITION_FALSE : CONDITION_UNKNOWN;
+
+	if (rollout->current)
+		plan_condition(plan, "Ready", status, wait->reason, "revision %" PRId64 " serves on: %s",
+					   rollout->current->revision, wait->message);
+	else
+		plan_condition(plan, "Ready", status, wait->reason, "%s", wait->message);
+	if (!rollout->current)
+		plan->phase = failed ? SERVICE_FAILED : SERVICE_DEPLOYING;
+}
+
 /* What the newest outcome says, while or because nothing newer is on its way. */
 static void ready_settled(const struct rollout *rollout, int ready, struct plan *plan)
 {
 	const struct deployment_view *newest = rollout->newest;
 	const struct service_world *world = rollout->world;
-	bool is_current = rollout->current && hc_streq(rollout->current->hash, world->service.desired_hash);
+	bool is_current = rollout->current && hc_streq(rollout->current->hash, rollout->desired_hash);
+	struct work_wait wait;
 	int published;
 
 	if (!rollout->current) {
 		plan->phase = newest ? SERVICE_FAILED : SERVICE_IDLE;
-		if (newest && newest->phase == DEPLOYMENT_FAILED)
+		if (rollout->rollback_lost)
+			ready_rollback_lost(rollout, plan);
+		else if (follow_unresolved(rollout, &wait))
+			ready_unresolved(rollout, &wait, plan);
+		else if (newest && newest->phase == DEPLOYMENT_FAILED)
 			plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason, "%s", newest->message);
 		else
 			plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "nothing runs yet");
@@ -200,6 +286,10 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded",
 					   "visitors reach %d of %d replicas; healing", published, rollout->replicas);
 		wake_for_traefik(rollout, plan);
+	} else if (rollout->rollback_lost) {
+		ready_rollback_lost(rollout, plan);
+	} else if (follow_unresolved(rollout, &wait)) {
+		ready_unresolved(rollout, &wait, plan);
 	} else if (!is_current && newest->phase == DEPLOYMENT_FAILED) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, newest->reason,
 					   "revision %" PRId64 " failed and %" PRId64 " serves on: %s", newest->revision,
@@ -218,7 +308,11 @@ static void ready_attempt(const struct rollout *rollout, struct plan *plan)
 	const struct deployment_view *attempt = rollout->attempt;
 
 	plan->phase = SERVICE_DEPLOYING;
-	if (attempt->message[0])
+	if (attempt->stage == STAGE_QUEUED && !attempt->reason[0] && work_running(&rollout->world->build))
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Building",
+					   "revision %" PRId64 ": %s is being built", attempt->revision,
+					   rollout->world->build.name);
+	else if (attempt->message[0])
 		plan_condition(plan, "Ready", CONDITION_UNKNOWN, attempt->reason, "revision %" PRId64 ": %s",
 					   attempt->revision, attempt->message);
 	else
@@ -272,10 +366,6 @@ static void ready(const struct rollout *rollout, int ready_replicas, struct plan
 	} else if (creating(plan)) {
 		plan->phase = SERVICE_DEPLOYING;
 		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued", "a new revision is about to begin");
-	} else if (!service->spec.template.image && !rollout->current) {
-		plan->phase = SERVICE_IDLE;
-		plan_condition(plan, "Ready", CONDITION_UNKNOWN, "Queued",
-					   "builds come from a worker, and none is part of this version: set spec.image");
 	} else {
 		ready_settled(rollout, ready_replicas, plan);
 	}

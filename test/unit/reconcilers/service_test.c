@@ -288,11 +288,12 @@ static const struct fixture_case rows[] = {
 	 "  2. delete deployment shop-r1: the Service is being deleted\n"
 	 "  3. finalize service shop: nothing of it is left\n"
 	 "  phase ACTIVE\n" BUILT UNWANTED ROUTED "  Ready=False Deleting: 0 containers are left\n"},
-	{"S-6 a repository", repository,
-	 "  phase IDLE\n"
-	 "  Built=Unknown Queued: builds come from a worker, and none is part of this version: set "
-	 "spec.image\n" UNAVAILABLE UNROUTED
-	 "  Ready=Unknown Queued: builds come from a worker, and none is part of this version: set spec.image\n"},
+	{"S-6 a repository without a commit", repository,
+	 "  phase DEPLOYING\n"
+	 "  Built=Unknown Resolving: the default branch of https://example.org/shop.git is looked at for its "
+	 "commit\n" UNAVAILABLE UNROUTED
+	 "  Ready=Unknown Resolving: the default branch of https://example.org/shop.git is looked at for its "
+	 "commit\n"},
 };
 
 static const struct fixture_case status[] = {
