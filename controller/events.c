@@ -165,7 +165,7 @@ static int seen(const struct docker_event *event, void *payload)
 	if (!uid || strcmp(event->type, "container") != 0 || hc_starts_with(event->action, "exec_"))
 		return 0;
 	key = hc_xprintf("service/%s", uid);
-	(void)workqueue_add(events->options.queue, key, WORKQUEUE_SIGNAL);
+	(void)workqueue_add(events->options.queue, key, WORKQUEUE_HINT);
 	return 0;
 }
 

@@ -87,7 +87,7 @@ static void job_changed(const char *key, void *payload)
 	struct controller *controller = payload;
 
 	if (strncmp(key, "service/", strlen("service/")) == 0)
-		(void)workqueue_add(controller->queue, key, WORKQUEUE_SIGNAL);
+		(void)workqueue_add(controller->queue, key, WORKQUEUE_HINT);
 }
 
 static void version_seen(int64_t resource_version, void *payload)
@@ -101,7 +101,7 @@ static void probed(const char *key, void *payload)
 {
 	struct controller *controller = payload;
 
-	(void)workqueue_add(controller->queue, key, WORKQUEUE_SIGNAL);
+	(void)workqueue_add(controller->queue, key, WORKQUEUE_HINT);
 }
 
 /* --- the queue's timer

@@ -1,4 +1,4 @@
-/* The threads that do passes. Six fast ones take keys from the work queue; two slow ones take over keys
+/* The threads that do passes. Four fast ones take keys from the work queue; two slow ones take over keys
  * whose next action lasts minutes (an image pull), so that a slow registry stops nobody else. A key that was
  * handed over is still processing, so nobody else works on it.
  *
@@ -25,7 +25,7 @@ struct pool_options {
 	void (*thread_ended)(void *payload); /* from the ending thread, after the last use of everything */
 	void *payload;
 };
-#define POOL_FAST_THREADS 6
+#define POOL_FAST_THREADS 4
 #define POOL_SLOW_THREADS 2
 #define POOL_THREADS (POOL_FAST_THREADS + POOL_SLOW_THREADS)
 

@@ -1,12 +1,9 @@
 /* See workqueue.h.
  *
- * Every key that is known is one struct item in the map. It is in at most one of three places: a lane of
+ * Every key that is known is one struct item in the map. It is in at most one of three places: the list of
  * ready keys, the heap of delays, or a worker's hands (processing). A key in a worker's hands can have a
  * delay beside it, set by somebody else meanwhile. An item that is in none of them and has no failures to
- * remember is freed.
- *
- * Two lanes, so that what is under way is brought to its end before much more is begun: fifty new objects at
- * once are published one after the other while the rest is still being made, not all together at the end. */
+ * remember is freed. */
 #include "workqueue.h"
 
 #include "base/alloc.h"
@@ -26,12 +23,10 @@
 #define STREAK_DELAY_MAX_MS 5000
 
 #define NOT_IN_HEAP SIZE_MAX
-#define PROMPT_IN_A_ROW 16 /* so many prompt keys go before one that waits in the other lane */
 
 struct item {
 	char *key;
-	struct item *next; /* in its lane, as previous */
-	struct item *previous;
+	struct item *next; /* in the ready list */
 	size_t heap_index; /* NOT_IN_HEAP when it has no delay */
 	int64_t at_ms;
 	int failures;
@@ -39,16 +34,8 @@ struct item {
 	int streak;
 	bool ready;
 	bool processing;
-	bool dirty;        /* added while processing */
-	bool intent;       /* … by an intent */
-	bool prompt;       /* the lane it is in, or was taken from */
-	bool dirty_prompt; /* added while processing, by a signal */
-	bool delay_prompt; /* its delay is the pass's own moment */
-};
-
-struct lane {
-	struct item *first;
-	struct item *last;
+	bool dirty;  /* added while processing */
+	bool intent; /* … by an intent */
 };
 
 struct workqueue {
@@ -56,9 +43,8 @@ struct workqueue {
 	pthread_mutex_t mutex;
 	pthread_cond_t not_empty;
 	struct hc_map *items;
-	struct lane prompt;
-	struct lane ordinary;
-	int prompt_in_a_row;
+	struct item *first;
+	struct item *last;
 	struct item **heap; /* binary, earliest first */
 	size_t heap_count;
 	size_t heap_size;
@@ -168,13 +154,12 @@ static void heap_remove(struct workqueue *queue, struct item *item)
 }
 
 /* Sets the item's delay, or moves it earlier. */
-static void delay(struct workqueue *queue, struct item *item, int64_t at_ms, bool prompt)
+static void delay(struct workqueue *queue, struct item *item, int64_t at_ms)
 {
 	if (item->heap_index != NOT_IN_HEAP) {
 		if (item->at_ms <= at_ms)
 			return;
 		item->at_ms = at_ms;
-		item->delay_prompt = prompt;
 		heap_up(queue, item->heap_index);
 		return;
 	}
@@ -183,7 +168,6 @@ static void delay(struct workqueue *queue, struct item *item, int64_t at_ms, boo
 		queue->heap = hc_xrealloc_array(queue->heap, queue->heap_size, sizeof(struct item *));
 	}
 	item->at_ms = at_ms;
-	item->delay_prompt = prompt;
 	heap_place(queue, queue->heap_count++, item);
 	heap_up(queue, item->heap_index);
 }
@@ -232,42 +216,17 @@ static void forget_failures(struct item *item)
 	item->streak = 0;
 }
 
-static void lane_append(struct lane *lane, struct item *item)
-{
-	item->next = NULL;
-	item->previous = lane->last;
-	if (lane->last)
-		lane->last->next = item;
-	else
-		lane->first = item;
-	lane->last = item;
-}
-
-static void lane_remove(struct lane *lane, struct item *item)
-{
-	if (item->previous)
-		item->previous->next = item->next;
-	else
-		lane->first = item->next;
-	if (item->next)
-		item->next->previous = item->previous;
-	else
-		lane->last = item->previous;
-	item->next = item->previous = NULL;
-}
-
-static struct lane *lane_of(struct workqueue *queue, const struct item *item)
-{
-	return item->prompt ? &queue->prompt : &queue->ordinary;
-}
-
-static void make_ready(struct workqueue *queue, struct item *item, bool prompt)
+static void make_ready(struct workqueue *queue, struct item *item)
 {
 	assert(!item->ready && !item->processing);
 	heap_remove(queue, item);
 	item->ready = true;
-	item->prompt = prompt;
-	lane_append(lane_of(queue, item), item);
+	item->next = NULL;
+	if (queue->last)
+		queue->last->next = item;
+	else
+		queue->first = item;
+	queue->last = item;
 	queue->ready_count++;
 	(void)pthread_cond_signal(&queue->not_empty);
 }
@@ -276,23 +235,16 @@ static void add_locked(struct workqueue *queue, struct item *item, enum workqueu
 {
 	if (urgency == WORKQUEUE_INTENT && !item->processing)
 		forget_failures(item);
-	if (item->ready) {
-		if (urgency == WORKQUEUE_SIGNAL && !item->prompt) {
-			lane_remove(&queue->ordinary, item);
-			item->prompt = true;
-			lane_append(&queue->prompt, item);
-		}
+	if (item->ready)
 		return;
-	}
 	if (item->processing) {
 		item->dirty = true;
 		item->intent = item->intent || urgency == WORKQUEUE_INTENT;
-		item->dirty_prompt = item->dirty_prompt || urgency == WORKQUEUE_SIGNAL;
 		return;
 	}
 	if (backing_off(item))
 		return;
-	make_ready(queue, item, urgency == WORKQUEUE_SIGNAL);
+	make_ready(queue, item);
 }
 
 /* With the lock held: must the owner of the timer be told? */
@@ -338,39 +290,27 @@ bool workqueue_add_at(struct workqueue *queue, const char *key, int64_t at_ms)
 	item = queue->shut ? NULL : item_get(queue, key);
 	/* A ready key is looked at before any delay ends. One that backs off keeps its own moment. */
 	if (item && !item->ready && !backing_off(item))
-		delay(queue, item, at_ms, false);
+		delay(queue, item, at_ms);
 	unlock_and_tell(queue);
 	return item != NULL;
 }
 
-/* The lane whose turn it is; neither can starve the other. */
-static struct lane *next_lane(struct workqueue *queue)
-{
-	if (!queue->ordinary.first || (queue->prompt.first && queue->prompt_in_a_row < PROMPT_IN_A_ROW)) {
-		queue->prompt_in_a_row++;
-		return &queue->prompt;
-	}
-	queue->prompt_in_a_row = 0;
-	return &queue->ordinary;
-}
-
 static char *take_locked(struct workqueue *queue)
 {
-	struct lane *lane;
-	struct item *item;
+	struct item *item = queue->first;
 
-	if (queue->shut || !queue->ready_count)
+	if (queue->shut || !item)
 		return NULL;
-	lane = next_lane(queue);
-	item = lane->first;
-	lane_remove(lane, item);
+	queue->first = item->next;
+	if (!queue->first)
+		queue->last = NULL;
 	queue->ready_count--;
 	queue->processing_count++;
+	item->next = NULL;
 	item->ready = false;
 	item->processing = true;
 	item->dirty = false;
 	item->intent = false;
-	item->dirty_prompt = false;
 	return hc_xstrdup(item->key);
 }
 
@@ -379,7 +319,7 @@ char *workqueue_take(struct workqueue *queue)
 	char *key;
 
 	(void)pthread_mutex_lock(&queue->mutex);
-	while (!queue->shut && !queue->ready_count)
+	while (!queue->shut && !queue->first)
 		(void)pthread_cond_wait(&queue->not_empty, &queue->mutex);
 	key = take_locked(queue);
 	(void)pthread_mutex_unlock(&queue->mutex);
@@ -431,7 +371,7 @@ static void done_locked(struct workqueue *queue, struct item *item, enum workque
 	case WORKQUEUE_SETTLED:
 		forget_failures(item);
 		if (at_ms > 0)
-			delay(queue, item, at_ms, true);
+			delay(queue, item, at_ms);
 		break;
 	case WORKQUEUE_AGAIN:
 		delay_ms = changed(item);
@@ -451,12 +391,12 @@ static void done_locked(struct workqueue *queue, struct item *item, enum workque
 		forget_failures(item);
 	if (dirty || item->intent || delay_ms == 0) {
 		item->intent = false;
-		make_ready(queue, item, item->dirty_prompt || (delay_ms == 0 && item->prompt));
+		make_ready(queue, item);
 		return;
 	}
 	if (delay_ms > 0) {
 		heap_remove(queue, item); /* a resync's earlier moment must not cut a back-off short */
-		delay(queue, item, now_ms + delay_ms, false);
+		delay(queue, item, now_ms + delay_ms);
 	}
 }
 
@@ -490,7 +430,7 @@ int64_t workqueue_due(struct workqueue *queue, int64_t now_ms)
 		if (item->processing)
 			item->dirty = true;
 		else
-			make_ready(queue, item, item->delay_prompt);
+			make_ready(queue, item);
 	}
 	next_ms = queue->heap_count ? queue->heap[0]->at_ms : 0;
 	queue->announced_ms = next_ms;

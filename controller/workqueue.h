@@ -1,9 +1,7 @@
 /* The work queue: which key (an object's "kind/uid") is to be looked at next, by whom, and when.
  *
  * Contract:
- *   - fair: ready keys are taken first in, first out, from two lanes. A key that a signal added, or whose own
- *     moment has come, is prompt and stays so while its passes change something; at most sixteen prompt keys
- * in a row go before another one;
+ *   - fair: ready keys are taken first in, first out;
  *   - deduplicated: a key is in it once, however often it was added;
  *   - one worker a key: a taken key is given to nobody else until it is done; added meanwhile, it runs once
  * more;
@@ -33,7 +31,6 @@ struct workqueue_options {
 
 enum workqueue_urgency {
 	WORKQUEUE_HINT,   /* something may have changed; a key that is backing off goes on waiting */
-	WORKQUEUE_SIGNAL, /* a hint that what is under way can go on: prompt */
 	WORKQUEUE_INTENT, /* somebody wants something else now: forget earlier failures */
 };
 

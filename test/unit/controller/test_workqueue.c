@@ -44,89 +44,6 @@ static void keys_come_once_and_in_order(void **state)
 	assert_taken(queue, NULL);
 }
 
-static void what_is_under_way_goes_first(void **state)
-{
-	HC_AUTO(workqueue) queue = queue_new();
-
-	(void)state;
-	(void)workqueue_add(queue, "new1", WORKQUEUE_INTENT);
-	(void)workqueue_add(queue, "new2", WORKQUEUE_HINT);
-	(void)workqueue_add(queue, "ready", WORKQUEUE_SIGNAL);
-	assert_taken(queue, "ready");
-	/* It stays prompt while it changes something, and no longer. */
-	(void)workqueue_done(queue, "ready", WORKQUEUE_AGAIN, 1000, 0);
-	assert_taken(queue, "ready");
-	(void)workqueue_done(queue, "ready", WORKQUEUE_SETTLED, 1000, 0);
-	(void)workqueue_add(queue, "ready", WORKQUEUE_HINT);
-	assert_taken(queue, "new1");
-	/* What isn't prompt does not become so by changing something, but by a signal, wherever it is then. */
-	(void)workqueue_add(queue, "new2", WORKQUEUE_SIGNAL);
-	(void)workqueue_done(queue, "new1", WORKQUEUE_AGAIN, 1000, 0);
-	assert_taken(queue, "new2");
-	(void)workqueue_add(queue, "new2", WORKQUEUE_SIGNAL);
-	(void)workqueue_done(queue, "new2", WORKQUEUE_SETTLED, 1000, 0);
-	assert_taken(queue, "new2");
-	assert_taken(queue, "ready");
-	assert_taken(queue, "new1");
-	assert_taken(queue, NULL);
-}
-
-static void a_signal_moves_a_key_out_of_the_middle(void **state)
-{
-	HC_AUTO(workqueue) queue = queue_new();
-
-	(void)state;
-	(void)workqueue_add(queue, "a", WORKQUEUE_HINT);
-	(void)workqueue_add(queue, "b", WORKQUEUE_HINT);
-	(void)workqueue_add(queue, "c", WORKQUEUE_HINT);
-	(void)workqueue_add(queue, "b", WORKQUEUE_SIGNAL);
-	(void)workqueue_add(queue, "c", WORKQUEUE_SIGNAL);
-	(void)workqueue_add(queue, "b", WORKQUEUE_SIGNAL);
-	assert_int_equal(workqueue_count(queue).ready, 3);
-	assert_taken(queue, "b");
-	assert_taken(queue, "c");
-	(void)workqueue_add(queue, "d", WORKQUEUE_HINT);
-	assert_taken(queue, "a");
-	assert_taken(queue, "d");
-	assert_taken(queue, NULL);
-}
-
-static void own_moments_are_prompt_and_resyncs_are_not(void **state)
-{
-	HC_AUTO(workqueue) queue = queue_new();
-
-	(void)state;
-	(void)workqueue_add(queue, "own", WORKQUEUE_HINT);
-	assert_taken(queue, "own");
-	(void)workqueue_done(queue, "own", WORKQUEUE_SETTLED, 1000, 2000);
-	(void)workqueue_add_at(queue, "resync", 1500);
-	(void)workqueue_due(queue, 2000);
-	assert_taken(queue, "own");
-	assert_taken(queue, "resync");
-	assert_taken(queue, NULL);
-}
-
-/* One that never ends changing something must not keep the others waiting. */
-static void prompt_keys_starve_nobody(void **state)
-{
-	HC_AUTO(workqueue) queue = queue_new();
-	int turns = 0;
-
-	(void)state;
-	(void)workqueue_add(queue, "restless", WORKQUEUE_SIGNAL);
-	(void)workqueue_add(queue, "patient", WORKQUEUE_INTENT);
-	for (;;) {
-		HC_AUTO_FREE taken = workqueue_try_take(queue);
-
-		assert_non_null(taken);
-		if (strcmp(taken, "patient") == 0)
-			break;
-		assert_true(++turns <= 16);
-		(void)workqueue_done(queue, taken, WORKQUEUE_AGAIN, 1000, 0);
-	}
-	assert_int_equal(turns, 16);
-}
-
 static void a_key_added_while_it_runs_runs_once_more(void **state)
 {
 	HC_AUTO(workqueue) queue = queue_new();
@@ -346,7 +263,6 @@ struct model {
 	struct workqueue *queue;
 	struct model_key keys[MODEL_KEYS];
 	int64_t now_ms;
-	unsigned hints;
 };
 
 static void model_name(int index, char name[16])
@@ -357,12 +273,10 @@ static void model_name(int index, char name[16])
 static void model_add(struct model *model, int index, bool intent)
 {
 	struct model_key *key = &model->keys[index];
-	/* The lane says who goes first, not who goes: for this model a signal is a hint. */
-	enum workqueue_urgency hint = model->hints++ % 2 ? WORKQUEUE_SIGNAL : WORKQUEUE_HINT;
 	char name[16];
 
 	model_name(index, name);
-	assert_true(workqueue_add(model->queue, name, intent ? WORKQUEUE_INTENT : hint));
+	assert_true(workqueue_add(model->queue, name, intent ? WORKQUEUE_INTENT : WORKQUEUE_HINT));
 	if (key->processing) {
 		key->added = true;
 		key->intent = key->intent || intent;
@@ -620,7 +534,7 @@ static void *crowd_add(void *payload)
 
 		(void)snprintf(key, sizeof key, "%d", index);
 		(void)atomic_fetch_add(&crowd->wanted[index], 1);
-		(void)workqueue_add(crowd->queue, key, (enum workqueue_urgency)(n % 3));
+		(void)workqueue_add(crowd->queue, key, n % 3 ? WORKQUEUE_HINT : WORKQUEUE_INTENT);
 	}
 	return NULL;
 }
@@ -658,10 +572,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_come_once_and_in_order),
-		cmocka_unit_test(what_is_under_way_goes_first),
-		cmocka_unit_test(a_signal_moves_a_key_out_of_the_middle),
-		cmocka_unit_test(own_moments_are_prompt_and_resyncs_are_not),
-		cmocka_unit_test(prompt_keys_starve_nobody),
 		cmocka_unit_test(a_key_added_while_it_runs_runs_once_more),
 		cmocka_unit_test(a_dropped_key_that_was_added_meanwhile_runs),
 		cmocka_unit_test(the_earliest_delay_wins),
