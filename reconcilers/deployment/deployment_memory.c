@@ -22,6 +22,7 @@ static struct {
 	struct hc_map *refusals;
 	struct hc_map *pulls;
 	struct hc_map *unlisted;
+	struct hc_map *unused; /* images */
 } memory = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void entry_free(struct entry *entry)
@@ -123,20 +124,31 @@ void memory_pull(const char *deployment_uid, const char *boot_id, struct hc_aren
 	(void)pthread_mutex_unlock(&memory.mutex);
 }
 
-int64_t memory_unlisted(const char *folder, bool unlisted, int64_t now_boot_ms)
+/* Since when it is so, by this process; 0: it isn't. */
+static int64_t noted(struct hc_map **map, const char *key, bool is_so, int64_t now_boot_ms)
 {
 	int64_t since = 0;
 
 	(void)pthread_mutex_lock(&memory.mutex);
-	if (unlisted) {
-		struct entry *entry = entry_of(&memory.unlisted, folder);
+	if (is_so) {
+		struct entry *entry = entry_of(map, key);
 
 		if (!entry->at_ms)
 			entry->at_ms = now_boot_ms;
 		since = entry->at_ms;
-	} else if (memory.unlisted) {
-		entry_free(hc_map_remove(memory.unlisted, folder));
+	} else if (*map) {
+		entry_free(hc_map_remove(*map, key));
 	}
 	(void)pthread_mutex_unlock(&memory.mutex);
 	return since;
+}
+
+int64_t memory_unlisted(const char *folder, bool unlisted, int64_t now_boot_ms)
+{
+	return noted(&memory.unlisted, folder, unlisted, now_boot_ms);
+}
+
+int64_t memory_unused(const char *image_id, bool unused, int64_t now_boot_ms)
+{
+	return noted(&memory.unused, image_id, unused, now_boot_ms);
 }

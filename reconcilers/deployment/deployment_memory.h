@@ -1,5 +1,6 @@
 /* What this process remembers between passes because no row and no container shows it: refused containers,
- * failed pulls, and since when a replica is missing in Traefik's list. Losing it is harmless: the thing is
+ * failed pulls, since when a replica is missing in Traefik's list, and
+ * since when an image is named by nothing. Losing it is harmless: the thing is
  * tried once more. Thread-safe; bounded. */
 #ifndef DEPLOYMENT_MEMORY_H
 #define DEPLOYMENT_MEMORY_H
@@ -20,5 +21,8 @@ void memory_pull(const char *deployment_uid, const char *boot_id, struct hc_aren
 
 /* Notes whether a replica is listed now; since when it is not, or 0. */
 int64_t memory_unlisted(const char *folder, bool unlisted, int64_t now_boot_ms);
+
+/* The same of an image that nothing names: since when. */
+int64_t memory_unused(const char *image_id, bool unused, int64_t now_boot_ms);
 
 #endif

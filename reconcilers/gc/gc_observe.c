@@ -6,13 +6,19 @@
 #include "gc_kind.h"
 
 #include "../deployment/deployment_marks.h"
+#include "../deployment/deployment_memory.h"
 #include "../deployment/deployment_observe.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "docker/docker.h"
+#include "docker/docker_build.h"
 #include "model/names.h"
 #include "store/store.h"
+#include "store/store_job.h"
 
 #include <string.h>
+
+#define IMAGE_LABEL_INSTALLATION "helvetia-image.installation" /* of what our workers built */
 
 static const char *label_of(const struct docker_container *container, const char *name)
 {
@@ -71,6 +77,40 @@ static void folders(struct hc_arena *arena, const struct docker_container *list,
 	}
 }
 
+/* The rows are read after the list: what is being built has its row by then, or is younger than the grace. */
+static int images(struct reconcile_context *context, struct hc_arena *arena,
+				  const struct docker_container *containers, size_t container_count, struct gc_world *world,
+				  struct hc_error *err)
+{
+	const struct docker_pair filters[] = {{IMAGE_LABEL_INSTALLATION, context->installation}};
+	struct docker_image_row *list;
+	size_t count, referenced_count;
+	const char **referenced;
+	int64_t now_ms;
+
+	if (docker_image_list(context->docker, arena, filters, HC_COUNT(filters), &list, &count, err) < 0 ||
+		store_images_referenced(context->store, arena, &referenced, &referenced_count, err) < 0)
+		return -1;
+	now_ms = hc_clock_boot_ms();
+	world->images = hc_arena_alloc_array(arena, count + 1, sizeof(struct gc_image));
+	for (size_t index = 0; index < count; index++) {
+		bool used = false;
+		int64_t since;
+
+		for (size_t each = 0; each < referenced_count && !used; each++)
+			used = strcmp(referenced[each], list[index].id) == 0;
+		for (size_t each = 0; each < container_count && !used; each++)
+			used = hc_streq(containers[each].image_id, list[index].id);
+		since = memory_unused(list[index].id, !used, now_ms);
+		if (!used)
+			world->images[world->image_count++] = (struct gc_image){
+				.id = list[index].id,
+				.name = list[index].tags && list[index].tags[0] ? list[index].tags[0] : list[index].id,
+				.unused_for_ms = now_ms - since};
+	}
+	return 0;
+}
+
 int gc_observe(struct reconcile_context *context, const char *uid, struct hc_arena *arena, void **ret_world,
 			   struct hc_error *err)
 {
@@ -83,7 +123,8 @@ int gc_observe(struct reconcile_context *context, const char *uid, struct hc_are
 	(void)uid;
 	if (marks_list(context->containers_folder, arena, &marks, &mark_count, err) < 0 ||
 		docker_container_list(context->docker, arena, filters, HC_COUNT(filters), &list, &count, err) < 0 ||
-		orphans(context, arena, list, count, world, err) < 0)
+		orphans(context, arena, list, count, world, err) < 0 ||
+		images(context, arena, list, count, world, err) < 0)
 		return -1;
 	folders(arena, list, count, marks, mark_count, world);
 	world->boot_ms = hc_clock_boot_ms();

@@ -44,6 +44,10 @@ static void all_options_are_read(void **state)
 	assert_int_equal(parse("", &options, &err), 0);
 	assert_false(options.embedded_engine);
 	assert_int_equal(options.resync_ms, 0);
+	assert_null(options.redis);
+	assert_int_equal(parse("--redis redis://127.0.0.1 --queue builds", &options, &err), 0);
+	assert_string_equal(options.redis, "redis://127.0.0.1");
+	assert_string_equal(options.queue, "builds");
 }
 
 static void a_wrong_option_is_named(void **state)
@@ -59,6 +63,8 @@ static void a_wrong_option_is_named(void **state)
 		{"--resync-seconds 5x", "--resync-seconds: \"5x\" must be a number from 1 to 86400"},
 		{"--state relative",
 		 "--state: \"relative\" must be an absolute path: containers mount folders of it"},
+		{"--redis redis://x", "--redis and --queue are given both, or neither"},
+		{"--queue builds", "--redis and --queue are given both, or neither"},
 		{"--public-https localhost", "--public-https: \"localhost\" must be HOST:PORT"},
 		{"--public-http localhost:99999", "--public-http: \"localhost:99999\" must be HOST:PORT"},
 	};

@@ -1,4 +1,4 @@
-/* Cases N-1 … N-5 of reconcilers/network/README.md and G-1 … G-3 of reconcilers/gc/README.md. */
+/* Cases N-1 … N-5 of reconcilers/network/README.md and G-1 … G-4 of reconcilers/gc/README.md. */
 #include "../cmocka_all.h"
 #include "fixture.h"
 
@@ -83,6 +83,7 @@ static void test_gc(void **state)
 {
 	struct fixture fixture;
 	struct folder_view folders[] = {{"fresh", NOW - 59000}, {"old", NOW - 60000}, {"unknown", 0}};
+	struct gc_image images[2];
 	struct gc_world world;
 	struct plan plan;
 
@@ -113,6 +114,18 @@ static void test_gc(void **state)
 	gc_decide(&world, &plan);
 	check(&plan, NOW, "  wake at +50ms\n");
 
+	images[0] = (struct gc_image){"sha256:a", "helvetia-i/shop-n:1", 3600000};
+	images[1] = (struct gc_image){"sha256:b", "helvetia-i/shop-n:2", 3599000};
+	world.container_count = 0;
+	world.images = images;
+	world.image_count = HC_COUNT(images);
+	plan_init(&plan, fixture.arena);
+	gc_decide(&world, &plan);
+	check(&plan, NOW,
+		  "  1. remove image helvetia-i/shop-n:1: no revision and no Build names it for an hour\n"
+		  "  wake at +1000ms\n");
+
+	world.container_count = 1;
 	world.database_trusted = false;
 	plan_init(&plan, fixture.arena);
 	gc_decide(&world, &plan);
