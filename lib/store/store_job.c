@@ -273,6 +273,10 @@ static int compact(struct store *store, const char *age_ms, struct hc_error *err
 								   " AND (cancel OR service_id IS NULL) FOR UPDATE) AS j";
 #define OLD_ENDED                                                                                            \
 	"job_ended(j.state) AND j.state_since < clock_timestamp() - $1::bigint * interval '1 millisecond'"
+	/* What nobody has begun or repeated for so long is wanted by nobody: who does begins it anew. */
+	static const char idle_sql[] =
+		"SELECT job_cancel(j) FROM (SELECT * FROM jobs WHERE (state = 'QUEUED' OR job_retriable(jobs))"
+		" AND state_since < clock_timestamp() - $1::bigint * interval '1 millisecond' FOR UPDATE) AS j";
 	static const char builds_sql[] =
 		"DELETE FROM builds b USING jobs j WHERE j.id = b.id AND " OLD_ENDED
 		" AND NOT EXISTS (SELECT FROM deployments d WHERE d.namespace = b.namespace"
@@ -280,10 +284,12 @@ static int compact(struct store *store, const char *age_ms, struct hc_error *err
 	static const char jobs_sql[] = "DELETE FROM jobs j WHERE j.kind = 'resolve' AND " OLD_ENDED;
 #undef OLD_ENDED
 	HC_AUTO(pg_result) lost = NULL;
+	HC_AUTO(pg_result) idle = NULL;
 	HC_AUTO(pg_result) builds = NULL;
 	HC_AUTO(pg_result) jobs = NULL;
 
 	if (store_query(store, lost_sql, 0, NULL, &lost, err) < 0 ||
+		store_query(store, idle_sql, 1, &age_ms, &idle, err) < 0 ||
 		store_query(store, builds_sql, 1, &age_ms, &builds, err) < 0)
 		return -1;
 	return store_query(store, jobs_sql, 1, &age_ms, &jobs, err);

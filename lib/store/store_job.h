@@ -64,7 +64,8 @@ int store_build_wanted(struct store *store, const char *id, const char *except_s
 int store_job_give_up(struct store *store, int64_t epoch, const char *id, int64_t attempt,
 					  const char *message, struct hc_error *err) HC_MUST_CHECK;
 /* Removes jobs (and Builds with their logs) that ended more than age_ms ago and that no Deployment names in
- * its status.build; cancels those whose worker was lost when nobody is left to look after them. */
+ * its status.build; cancels those whose worker was lost when nobody is left to look after them, and those
+ * that waited for so long: nobody does. */
 int store_jobs_compact(struct store *store, int64_t epoch, int64_t age_ms, struct hc_error *err)
 	HC_MUST_CHECK;
 /* Image ids that a Deployment row (status.imageId) or a Build row names: what gc must keep. Sorted. */

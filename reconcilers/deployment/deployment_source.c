@@ -60,13 +60,28 @@ static void resolved(const struct rollout *rollout, struct plan *plan)
 /* --- C-53 … C-57: the build
  * ------------------------------------------------------------------------------------ */
 
-/* C-54: at most one build of a Service runs beside the one that waits. */
+static bool busy(const struct job_view *job)
+{
+	return job->id && (job->state == JOB_QUEUED || job->state == JOB_RUNNING);
+}
+
+/* C-59 is to begin, or has begun, with another build than the attempt's. */
+static bool rebuilds(const struct service_world *world)
+{
+	const struct job_view *job = &world->serving_build;
+
+	return world->current_image.known && !world->current_image.present && job->key &&
+		   !hc_streq(job->key, world->build.key) && !(job->id && job->state == JOB_FAILED);
+}
+
+/* C-54, INV-13: at most one build of a Service runs beside the one that waits; what serves goes first. */
 static bool place_is_free(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_world *world = rollout->world;
+	bool stopping = world->earlier_build_runs &&
+					rollout_elapsed(world, &rollout->attempt->stage_since) < EARLIER_MS;
 
-	if (!world->earlier_build_runs || work_open(&world->build) ||
-		rollout_elapsed(world, &rollout->attempt->stage_since) >= EARLIER_MS)
+	if (busy(&world->build) || (!stopping && !rebuilds(world)))
 		return true;
 	plan_wake_at(plan, world->boot_ms + POLL_MS);
 	return false;
@@ -129,6 +144,12 @@ void source_decide(const struct rollout *rollout, struct plan *plan)
 /* --- C-2: given up
  * --------------------------------------------------------------------------------------------- */
 
+static bool needed_by_serving(const struct service_world *world, const struct job_view *job)
+{
+	return world->current_image.known && !world->current_image.present &&
+		   (hc_streq(job->key, world->serving_build.key) || hc_streq(job->key, world->serving_resolve.key));
+}
+
 void source_cancel(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_world *world = rollout->world;
@@ -139,7 +160,7 @@ void source_cancel(const struct rollout *rollout, struct plan *plan)
 	for (size_t index = 0; index < HC_COUNT(jobs); index++) {
 		struct action *action;
 
-		if (!work_open(jobs[index]) || jobs[index]->cancel)
+		if (!work_open(jobs[index]) || jobs[index]->cancel || needed_by_serving(world, jobs[index]))
 			continue;
 		action = plan_add(plan, ACTION_JOB_CANCEL,
 						  jobs[index]->name && jobs[index]->name[0] ? jobs[index]->name : jobs[index]->key,
@@ -177,7 +198,13 @@ void source_rebuild(const struct rollout *rollout, struct plan *plan)
 	const struct deployment_view *serving = rollout->serving;
 	const struct job_view *job = &world->serving_build;
 
-	if (!again(rollout, &world->serving_resolve, plan) || !job->key || !again(rollout, job, plan))
+	if (!again(rollout, &world->serving_resolve, plan) || !job->key)
+		return;
+	if (busy(&world->build) && !hc_streq(job->key, world->build.key)) {
+		plan_wake_at(plan, world->boot_ms + POLL_MS);
+		return;
+	}
+	if (!again(rollout, job, plan))
 		return;
 	if (hc_streq(job->image_id, serving->image_id))
 		work_reopen(job, serving, true,

@@ -30,8 +30,28 @@ static const enum op accidents[] = {OP_KILL,   OP_CRASH,  OP_REMOVE,  OP_PAUSE, 
 									OP_RENAME, OP_LIMITS, OP_RELABEL, OP_POLICY, OP_HANG,
 									OP_UNHANG, OP_FREEZE, OP_REBOOT,  OP_MISS};
 
-static struct step choose(uint64_t *state, int *nonce)
+static const struct step work[] = {{OP_HOOK, 0},     {OP_HOOK, 0},        {OP_ROLLBACK, 1}, {OP_ROLLBACK, 2},
+								   {OP_ROLLBACK, 0}, {OP_FLUSH, 0},       {OP_REDIS, 0},    {OP_REDIS, 1},
+								   {OP_WORKERS, 0},  {OP_WORKERS, 1},     {OP_GIT, 0},      {OP_GIT, 1},
+								   {OP_EAT, 0},      {OP_IMAGES_GONE, 0}, {OP_PIN, 1},      {OP_PIN, 0}};
+
+/* Of a Service that is built from a repository: half of what happens is about that. */
+static struct step choose_work(uint64_t *state)
 {
+	switch (below(state, 4)) {
+	case 0:
+		return (struct step){OP_PUSH, below(state, 3) ? below(state, 4) : below(state, APP_ABSENT)};
+	case 1:
+		return (struct step){below(state, 2) ? OP_PUSH_SAME : OP_PUSH_BROKEN, APP_GOOD};
+	default:
+		return work[below(state, (int)HC_COUNT(work))];
+	}
+}
+
+static struct step choose(const struct sim *sim, uint64_t *state, int *nonce)
+{
+	if (sim->spec.repository && below(state, 2))
+		return choose_work(state);
 	switch (below(state, 10)) {
 	case 0:
 	case 1:
@@ -79,8 +99,10 @@ static void walk(struct sim *sim, uint64_t *state)
 	if (sim->spec.volume)
 		sim->spec.replicas = 1;
 	sim->spec.expose = below(state, 8) ? EXPOSE_PUBLIC : (enum exposure)below(state, 3);
+	if (below(state, 3) == 0)
+		sim_op(sim, &(struct step){OP_PUSH, below(state, 4)});
 	while (steps-- && !sim->broken[0]) {
-		step = choose(state, &nonce);
+		step = choose(sim, state, &nonce);
 		if (step.op == OP_REPLICAS && sim->spec.volume)
 			step.argument = step.argument > 0;
 		disturb(sim, state);
@@ -95,6 +117,9 @@ static void rest(struct sim *sim, uint64_t *state)
 	sim->crash_at = sim->fail_at = sim->late_fail_at = -1;
 	sim_op(sim, &(struct step){OP_TRAEFIK, 1});
 	sim_op(sim, &(struct step){OP_REGISTRY, 1});
+	sim_op(sim, &(struct step){OP_REDIS, 1});
+	sim_op(sim, &(struct step){OP_WORKERS, 1});
+	sim_op(sim, &(struct step){OP_GIT, 1});
 	for (int number = 0; number < SIM_CONTAINERS_MAX; number++)
 		sim_op(sim, &(struct step){OP_UNHANG, number});
 	switch (below(state, 4)) {
@@ -105,7 +130,11 @@ static void rest(struct sim *sim, uint64_t *state)
 		break;
 	default:
 		sim_op(sim, &(struct step){OP_RESUME, 0});
-		sim_op(sim, &(struct step){OP_APP, below(state, 4)});
+		sim_op(sim, &(struct step){OP_PIN, 0});
+		if (sim->spec.repository)
+			sim_op(sim, &(struct step){OP_PUSH, below(state, 4)});
+		else
+			sim_op(sim, &(struct step){OP_APP, below(state, 4)});
 		sim_op(sim, &(struct step){OP_NONCE, 1000});
 	}
 	sim_settle(sim);

@@ -16,6 +16,9 @@
 #define SIM_CONTAINERS_MAX 64
 #define SIM_FOLDERS_MAX 256
 #define SIM_DEPLOYMENTS_MAX 64
+#define SIM_COMMITS_MAX 64
+#define SIM_JOBS_MAX 192 /* one a commit, one a tree, one a branch */
+#define SIM_WORKERS 2
 #define SIM_MIN_READY_MS 2000
 #define SIM_DRAIN_MS 3000
 #define SIM_ADDRESS_COOL_MS 60000
@@ -39,12 +42,41 @@ enum sim_app {
 bool sim_app_is_good(enum sim_app app);
 
 struct sim_spec {
-	enum sim_app app;
+	enum sim_app app; /* of a prebuilt image */
 	enum exposure expose;
+	int commit; /* with repository; 0: unresolved */
 	int nonce;
 	int replicas;
 	bool suspend;
 	bool volume; /* a writable one: Recreate */
+	bool repository;
+	bool pinned; /* the commit is somebody else's */
+};
+
+/* What a commit of the repository holds. */
+struct sim_commit {
+	enum sim_app app;
+	int tree;
+	bool broken; /* its build fails */
+};
+
+/* A row of jobs, and what the queue has of it. */
+struct sim_job {
+	struct job_view view; /* without times; texts in the arena of the sim */
+	int64_t state_since_ms;
+	int64_t lease_until_ms;
+	int64_t queued_attempt; /* the newest name that was added; 0: none */
+	enum job_queue_state queue;
+	int64_t wanted; /* of a look at the branch */
+	int subject;    /* commit or tree */
+	bool exists;
+};
+
+struct sim_worker {
+	struct sim_job *job; /* NULL: idle */
+	int64_t attempt;
+	int64_t end_ms;
+	int64_t beat_ms;
 };
 
 struct sim_deployment {
@@ -95,6 +127,17 @@ struct sim {
 	size_t container_high; /* slots beyond were never used */
 	bool image_present[APP_COUNT];
 	bool registry_away, traefik_away, network_present;
+
+	struct sim_commit commits[SIM_COMMITS_MAX]; /* from 1 on */
+	int head;
+	bool image_built[SIM_COMMITS_MAX]; /* by tree */
+	struct sim_job jobs[SIM_JOBS_MAX];
+	size_t job_count;
+	struct sim_worker workers[SIM_WORKERS];
+	int64_t wanted, checked, checked_ms; /* of the follow; checked_ms -1: never */
+	int rollback_to;                     /* revision; 0: none */
+	char rollback_rejected[64];
+	bool redis_away, git_away, workers_away;
 	bool traefik_misses_next; /* one refresh is lost */
 	int64_t traefik_refresh_at;
 	int64_t pull_retry_at; /* memory of the controller, of pull_image */
@@ -138,6 +181,22 @@ void sim_check_action(struct sim *sim, const struct service_world *world, const 
 void sim_check_tick(struct sim *sim);
 /* What the world has to look like when nothing happens any more. */
 void sim_check_settled(struct sim *sim);
+
+/* --- work for workers: sim_work.c */
+void sim_work_tick(struct sim *sim);
+bool sim_work_calm(const struct sim *sim);
+void sim_work_observe(struct sim *sim, struct hc_arena *arena, struct service_world *world);
+int sim_work_apply(struct sim *sim, const struct action *action);
+void sim_work_check(struct sim *sim);
+/* Nothing is queued or runs, and the newest commit is the one that the spec has where it is followed. */
+bool sim_work_rests(const struct sim *sim);
+void sim_work_flush(struct sim *sim);
+void sim_work_workers(struct sim *sim, bool there); /* away: killed with what they do */
+void sim_work_eat(struct sim *sim);                 /* a stranger's worker ends what waits */
+void sim_work_service_gone(struct sim *sim);
+const char *sim_commit_text(int commit, struct hc_arena *arena);
+enum sim_app sim_wanted_app(const struct sim *sim, const struct sim_spec *spec);
+const char *sim_hash(const struct sim_spec *spec, struct hc_arena *arena);
 
 /* One look: observe, decide, act. Returns the moment to look again at the latest; 0: when something happens.
  */

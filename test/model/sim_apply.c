@@ -22,6 +22,8 @@ static void row_write(struct sim *sim, struct sim_deployment *deployment, const 
 	row.message = hc_arena_strdup(sim->arena, view->message);
 	row.image_id = hc_arena_strdup(sim->arena, view->image_id);
 	row.image_written = hc_arena_strdup(sim->arena, view->image_written);
+	row.build = hc_arena_strdup(sim->arena, view->build);
+	row.tree = hc_arena_strdup(sim->arena, view->tree);
 	row.stage_since.boot_id = hc_arena_strdup(sim->arena, view->stage_since.boot_id);
 	row.started.boot_id = hc_arena_strdup(sim->arena, view->started.boot_id);
 	row.restart_not_before.boot_id = hc_arena_strdup(sim->arena, view->restart_not_before.boot_id);
@@ -69,6 +71,12 @@ static int row_create(struct sim *sim, const struct deployment_view *view)
 		rows_compact(sim);
 	deployment = &sim->deployments[sim->deployment_count++];
 	*deployment = (struct sim_deployment){.exists = true, .spec = sim->spec};
+	/* A rollback repeats the old snapshot, with the volumes of now. */
+	for (size_t index = 0; view->rollback_of && index + 1 < sim->deployment_count; index++) {
+		if (sim->deployments[index].exists && sim->deployments[index].row.revision == view->rollback_of)
+			deployment->spec = sim->deployments[index].spec;
+	}
+	deployment->spec.volume = sim->spec.volume;
 	(void)snprintf(deployment->uid, sizeof deployment->uid, "d%" PRId64, view->revision);
 	(void)snprintf(deployment->hash, sizeof deployment->hash, "%s", view->hash);
 	row_write(sim, deployment, view);
@@ -333,7 +341,16 @@ int sim_apply(struct sim *sim, const struct service_world *world, const struct a
 		return 0;
 	case ACTION_SERVICE_FINALIZE:
 		sim->gone = true;
+		sim_work_service_gone(sim);
 		return 0;
+	case ACTION_JOB_CREATE:
+	case ACTION_JOB_ENQUEUE:
+	case ACTION_JOB_REOPEN:
+	case ACTION_JOB_CANCEL:
+	case ACTION_JOB_GIVE_UP:
+	case ACTION_COMMIT_SET:
+	case ACTION_FOLLOW_CHECKED:
+		return sim_work_apply(sim, action);
 	case ACTION_IMAGE_PULL:
 		return pull(sim, action->target);
 	case ACTION_CONTAINER_CREATE:

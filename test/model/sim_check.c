@@ -130,6 +130,22 @@ static void check_success(struct sim *sim, const struct service_world *world, co
 		sim_break(sim, "INV-12", "%s succeeded before it had proven itself", action->target);
 }
 
+/* INV-14: the same image with the same settings is not started again. */
+static void check_restart(struct sim *sim, const struct action *action)
+{
+	const struct sim_deployment *old = deployment_of(sim, action->id);
+	const struct sim_deployment *current = current_of(sim);
+
+	if (!old || !current || old == current || action->deployment->stage != STAGE_STARTING ||
+		old->row.stage >= STAGE_STARTING || current->row.phase != DEPLOYMENT_SUCCESS ||
+		hc_streq(current->row.reason, "Unchanged"))
+		return;
+	if (hc_streq(current->row.image_id, action->deployment->image_id) &&
+		current->spec.nonce == old->spec.nonce && current->spec.expose == old->spec.expose &&
+		current->spec.volume == old->spec.volume)
+		sim_break(sim, "INV-14", "%s restarts what %s runs", action->target, current->row.name);
+}
+
 void sim_check_action(struct sim *sim, const struct service_world *world, const struct action *action)
 {
 	struct sim_container *container = action->id ? sim_container_find(sim, action->id) : NULL;
@@ -138,6 +154,8 @@ void sim_check_action(struct sim *sim, const struct service_world *world, const 
 		check_status(sim, world, action);
 	if (action->kind == ACTION_DEPLOYMENT_STATUS)
 		check_success(sim, world, action);
+	if (action->kind == ACTION_DEPLOYMENT_STATUS)
+		check_restart(sim, action);
 	if (!container)
 		return;
 	if (action->kind == ACTION_GATE_CLOSE)
@@ -169,6 +187,7 @@ void sim_check_tick(struct sim *sim)
 	}
 	if (with_volume > 1)
 		sim_break(sim, "INV-10", "%d containers write to one volume", with_volume);
+	sim_work_check(sim);
 }
 
 static void settled_off(struct sim *sim)
@@ -213,6 +232,27 @@ static void settled_replicas(struct sim *sim, const struct sim_deployment *curre
 		sim_break(sim, "INV-11", "%d replicas instead of %d", good, sim->spec.replicas);
 }
 
+/* While one is active, what it names is what runs. */
+static bool settled_rollback(struct sim *sim, const struct sim_deployment *current)
+{
+	HC_AUTO(hc_arena) arena = hc_arena_new();
+
+	if (!sim->rollback_to || strcmp(sim->rollback_rejected, sim_hash(&sim->spec, arena)) != 0)
+		return false;
+	if (current && current->row.revision != sim->rollback_to &&
+		current->row.rollback_of != sim->rollback_to && !sim->application_hurt)
+		for (size_t index = 0; index < sim->deployment_count; index++) {
+			const struct sim_deployment *deployment = &sim->deployments[index];
+
+			/* It was tried: it may be what runs already, or a good image that did not want to. */
+			if (deployment->exists && deployment->row.rollback_of == sim->rollback_to)
+				return true;
+			if (index + 1 == sim->deployment_count)
+				sim_break(sim, "INV-11", "nobody rolled back to revision %d", sim->rollback_to);
+		}
+	return true;
+}
+
 void sim_check_settled(struct sim *sim)
 {
 	const struct sim_deployment *current = current_of(sim);
@@ -233,10 +273,11 @@ void sim_check_settled(struct sim *sim)
 	if (newest->row.phase == DEPLOYMENT_BUILDING)
 		sim_break(sim, "INV-11", "%s never ends: %s", newest->row.name,
 				  deployment_stage_text(newest->row.stage));
-	if (sim_app_is_good(sim->spec.app) &&
-		(!current || current->row.phase != DEPLOYMENT_SUCCESS || current->spec.app != sim->spec.app ||
-		 current->spec.nonce != sim->spec.nonce) &&
-		!sim->application_hurt)
+	if (sim_app_is_good(sim_wanted_app(sim, &sim->spec)) && !sim->application_hurt &&
+		!settled_rollback(sim, current) &&
+		(!current || current->row.phase != DEPLOYMENT_SUCCESS ||
+		 sim_wanted_app(sim, &current->spec) != sim_wanted_app(sim, &sim->spec) ||
+		 current->spec.nonce != sim->spec.nonce))
 		sim_break(sim, "INV-11", "a good image is not current; newest %s is %s/%s", newest->row.name,
 				  deployment_phase_text(newest->row.phase), newest->row.reason);
 	if (!current || current->row.phase == DEPLOYMENT_SUCCESS)

@@ -27,6 +27,7 @@ void sim_init(struct sim *sim)
 		.crash_at = -1,
 		.fail_at = -1,
 		.late_fail_at = -1,
+		.checked_ms = -1,
 	};
 	for (int app = 0; app < APP_ABSENT; app++)
 		sim->image_present[app] = app != APP_BETTER; /* that one has to be pulled */
@@ -213,7 +214,7 @@ static bool container_calm(const struct sim *sim, const struct sim_container *co
 
 bool sim_calm(const struct sim *sim)
 {
-	if (sim->traefik_refresh_at && !sim->traefik_away)
+	if ((sim->traefik_refresh_at && !sim->traefik_away) || !sim_work_calm(sim))
 		return false;
 	for (size_t index = 0; index < sim->container_high; index++) {
 		if (!container_calm(sim, &sim->containers[index]))
@@ -231,6 +232,7 @@ void sim_tick(struct sim *sim, int64_t ms)
 			tick_container(sim, &sim->containers[index]);
 	}
 	tick_traefik(sim);
+	sim_work_tick(sim);
 	sim_check_tick(sim);
 }
 
@@ -249,6 +251,14 @@ void sim_reboot(struct sim *sim)
 {
 	(void)snprintf(sim->boot_id, sizeof sim->boot_id, "boot%d", ++sim->boots % 100);
 	sim_forget(sim);
+	/* The database's clock goes on; here it is the boot clock, so its times move along. */
+	for (size_t index = 0; index < sim->job_count; index++) {
+		sim->jobs[index].state_since_ms -= sim->boot_ms + 60000 - 1000;
+		sim->jobs[index].lease_until_ms -= sim->boot_ms + 60000 - 1000;
+	}
+	if (sim->checked_ms != -1)
+		sim->checked_ms -= sim->boot_ms + 60000 - 1000;
+	memset(sim->workers, 0, sizeof sim->workers);
 	sim->boot_ms = 1000;
 	sim->wall_ms += 60000;
 	sim->traefik_refresh_at = sim->boot_ms + TRAEFIK_DELAY_MS;

@@ -11,6 +11,15 @@
 static const char *const images[] = {"good:1",  "better:1",  "slow:1",    "rude:1",   "exits:1",  "never:1",
 									 "fades:1", "nostart:1", "refused:1", "labels:1", "volume:1", "absent:1"};
 
+static void template_repository(const struct sim_spec *spec, struct hc_arena *arena,
+								struct service_template *template)
+{
+	template->image = NULL;
+	template->repo_url = "https://example.org/shop.git";
+	template->branch = "main";
+	template->commit = spec->commit ? sim_commit_text(spec->commit, arena) : NULL;
+}
+
 static void template_fill(const struct sim_spec *spec, struct hc_arena *arena,
 						  struct service_template *template)
 {
@@ -21,6 +30,8 @@ static void template_fill(const struct sim_spec *spec, struct hc_arena *arena,
 		.expose = spec->expose,
 		.internal_port = 3000,
 	};
+	if (spec->repository)
+		template_repository(spec, arena, template);
 	if (spec->volume) {
 		template->volumes = hc_arena_alloc(arena, sizeof(struct volume_entry));
 		template->volumes[0] = (struct volume_entry){.name = "data", .path = "/data"};
@@ -111,7 +122,8 @@ static void images_fill(struct sim *sim, struct hc_arena *arena, struct service_
 											   : NULL;
 	enum sim_app app;
 
-	if (!newest || newest->phase != DEPLOYMENT_BUILDING || newest->stage != STAGE_QUEUED)
+	if (!newest || newest->phase != DEPLOYMENT_BUILDING || newest->stage != STAGE_QUEUED ||
+		!newest->template.image)
 		return;
 	for (app = APP_GOOD; strcmp(images[app], newest->image_written) != 0; app++)
 		;
@@ -193,8 +205,7 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 		.namespace_name = "default",
 		.namespace_uid = "namespace-uid",
 		.generation = 1,
-		.desired_hash = hc_arena_printf(arena, "h%d-%d-%d-%d", spec->app, spec->nonce, spec->expose,
-										spec->volume),
+		.desired_hash = sim_hash(spec, arena),
 		.current_deployment = sim->current[0] ? hc_arena_strdup(arena, sim->current) : NULL,
 		.phase = sim->phase,
 		.unready_since = sim->unready_since,
@@ -208,6 +219,9 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 				 .grace_seconds = 5,
 				 .deadline_seconds = 30,
 				 .history_limit = sim->history_limit,
+				 .auto_deploy = true,
+				 .rollback_to_revision = sim->rollback_to,
+				 .rollback_rejected_hash = sim->rollback_to ? sim->rollback_rejected : NULL,
 				 .suspend = spec->suspend},
 	};
 	template_fill(spec, arena, &world->service.spec.template);
@@ -216,6 +230,7 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 	qsort(world->containers, world->container_count, sizeof(struct container_view), compare);
 	routes_fill(sim, world);
 	images_fill(sim, arena, world);
+	sim_work_observe(sim, arena, world);
 	addresses_fill(sim, arena, world);
 	unmade_fill(sim, arena, world);
 	if (sim->refused) {

@@ -3,6 +3,7 @@
 
 #include "model/names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,12 +93,87 @@ static void by_hand(struct sim *sim, const struct step *step)
 	}
 }
 
+static void push(struct sim *sim, const struct step *step)
+{
+	struct sim_commit *commit = &sim->commits[sim->head + 1];
+
+	sim->spec.repository = true;
+	if (sim->head + 1 == SIM_COMMITS_MAX)
+		return;
+	*commit = (struct sim_commit){
+		.app = (enum sim_app)step->argument, .tree = sim->head + 1, .broken = step->op == OP_PUSH_BROKEN};
+	if (step->op == OP_PUSH_SAME && sim->head)
+		*commit = sim->commits[sim->head];
+	sim->head++;
+	sim->changed = sim->head == 1;
+}
+
+/* As the API does: to a revision that ran. */
+static void rollback(struct sim *sim, int back)
+{
+	int64_t newest = sim->deployment_count ? sim->deployments[sim->deployment_count - 1].row.revision : 0;
+
+	sim->rollback_to = 0;
+	for (size_t index = 0; back && index < sim->deployment_count; index++) {
+		const struct sim_deployment *deployment = &sim->deployments[index];
+
+		if (deployment->exists && deployment->row.revision == newest - back &&
+			deployment->row.phase == DEPLOYMENT_SUCCESS)
+			sim->rollback_to = (int)deployment->row.revision;
+	}
+	(void)snprintf(sim->rollback_rejected, sizeof sim->rollback_rejected, "%s",
+				   sim_hash(&sim->spec, sim->arena));
+}
+
+static void at_work(struct sim *sim, const struct step *step)
+{
+	switch (step->op) {
+	case OP_PUSH:
+	case OP_PUSH_SAME:
+	case OP_PUSH_BROKEN:
+		push(sim, step);
+		break;
+	case OP_HOOK:
+		sim->wanted++;
+		break;
+	case OP_PIN:
+		sim->spec.pinned = step->argument > 0;
+		if (sim->spec.pinned && step->argument <= sim->head)
+			sim->spec.commit = step->argument;
+		break;
+	case OP_ROLLBACK:
+		rollback(sim, step->argument);
+		break;
+	case OP_FLUSH:
+		sim_work_flush(sim);
+		break;
+	case OP_REDIS:
+		sim->redis_away = !step->argument;
+		break;
+	case OP_WORKERS:
+		sim_work_workers(sim, step->argument);
+		break;
+	case OP_GIT:
+		sim->git_away = !step->argument;
+		break;
+	case OP_EAT:
+		sim_work_eat(sim);
+		break;
+	case OP_IMAGES_GONE:
+		memset(sim->image_built, 0, sizeof sim->image_built);
+		break;
+	default:
+		abort();
+	}
+}
+
 void sim_op(struct sim *sim, const struct step *step)
 {
 	sim->changed = true;
 	switch (step->op) {
 	case OP_APP:
 		sim->spec.app = (enum sim_app)step->argument;
+		sim->spec.repository = false;
 		break;
 	case OP_NONCE:
 		sim->spec.nonce = step->argument;
@@ -139,6 +215,9 @@ void sim_op(struct sim *sim, const struct step *step)
 			sim->containers[index].frozen = true;
 		break;
 	default:
-		by_hand(sim, step);
+		if (step->op >= OP_PUSH && step->op <= OP_IMAGES_GONE)
+			at_work(sim, step);
+		else
+			by_hand(sim, step);
 	}
 }

@@ -32,7 +32,19 @@ enum op {
 	OP_REGISTRY, /* argument: 0 away, 1 back */
 	OP_EXPOSE,
 	OP_VOLUME,
-	OP_FOREIGN, /* somebody makes a container with the name of replica 0 of this revision */
+	OP_PUSH,        /* argument: enum sim_app; the Service follows the repository from then on */
+	OP_PUSH_SAME,   /* a commit with the tree of the one before */
+	OP_PUSH_BROKEN, /* its build fails */
+	OP_HOOK,        /* a webhook that isn't believed */
+	OP_PIN,         /* argument: commit, 0: no pin any more */
+	OP_ROLLBACK,    /* argument: how many revisions back; 0: none */
+	OP_FLUSH,       /* Redis lost everything */
+	OP_REDIS,       /* argument: 0 away, 1 back */
+	OP_WORKERS,     /* the same; what they do is lost */
+	OP_GIT,
+	OP_EAT,         /* a stranger's worker ends our jobs */
+	OP_IMAGES_GONE, /* of all builds */
+	OP_FOREIGN,     /* somebody makes a container with the name of replica 0 of this revision */
 };
 
 struct step {

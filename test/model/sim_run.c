@@ -57,6 +57,7 @@ int64_t sim_pass(struct sim *sim, bool *ret_acted)
 	plan_init(&plan, arena);
 	service_decide(&world, &plan);
 	deployment_decide(&world, &plan);
+	service_follow_decide(&world, &plan);
 	if (!plan_is_empty(&plan)) {
 		hc_text_printf(&sim->trace, "--- %lld ms, action %d\n", (long long)sim->boot_ms, sim->actions);
 		plan_print(&plan, sim->boot_ms, &sim->trace);
@@ -110,6 +111,8 @@ static bool quiet(struct sim *sim, bool tell)
 	plan_init(&plan, arena);
 	service_decide(&world, &plan);
 	deployment_decide(&world, &plan);
+	if (!sim_work_rests(sim))
+		return false; /* a branch is looked at for ever: rest is when it was, and no work is left */
 	if (tell) {
 		hc_text_append(&sim->trace, "--- what is left\n");
 		plan_print(&plan, sim->boot_ms, &sim->trace);
