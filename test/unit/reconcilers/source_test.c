@@ -331,6 +331,28 @@ static void c59_cannot(struct fixture *fixture)
 	fixture->world.serving_build = job(JOB_BUILD, JOB_FAILED);
 }
 
+/* The image of what serves is gone while another build is under way, and the other way round. */
+static void c54_two(struct fixture *fixture, enum job_state of_attempt, enum job_state of_serving)
+{
+	build_in(fixture, of_attempt);
+	fixture->world.container_count = 0;
+	fixture->world.current_image = (struct image_view){.known = true, .error = ""};
+	fixture->world.serving_resolve = job(JOB_RESOLVE, JOB_SUCCEEDED);
+	fixture->world.serving_build = job(JOB_BUILD, of_serving);
+	fixture->world.serving_build.key = "build/n/1";
+	fixture->world.serving_build.name = "shop-1";
+}
+
+static void c54_serving_waits(struct fixture *fixture)
+{
+	c54_two(fixture, JOB_RUNNING, JOB_CANCELED);
+}
+
+static void c54_attempt_waits(struct fixture *fixture)
+{
+	c54_two(fixture, JOB_CANCELED, JOB_RUNNING);
+}
+
 static const struct fixture_case sources[] = {
 	{"C-51 W-1 the source is asked for", c51_new, "  1. create job commit/n/2: it is wanted\n"},
 	{"C-51 it is known", c51_done,
@@ -368,6 +390,8 @@ static const struct fixture_case sources[] = {
 	 "  1. set deployment shop-r2: build shop-2 makes its image\n"},
 	{"C-53 then it is made", c53_named, "  1. create job shop-2: it is wanted\n"},
 	{"C-54 an earlier one is being stopped", c54_earlier_runs, "  wake at +200ms\n"},
+	{"C-54 the image of what serves waits for it", c54_serving_waits, "  wake at +200ms\n"},
+	{"C-54 and goes first, if it has begun", c54_attempt_waits, "  wake at +200ms\n"},
 	{"W-6 it runs", w6_runs, "  wake at +1000ms\n"},
 	{"W-7 its worker is lost", w7_lost, "  1. reopen job shop-2: its worker w1 is lost\n"},
 	{"W-8 three times", w8_lost_three_times,
@@ -716,12 +740,52 @@ static void test_rows(void **state)
 	fixture_run(rows, HC_COUNT(rows), service_decide);
 }
 
+/* What a printed plan doesn't show: whether a job begins anew, and which wish a look answers. */
+static void test_fields(void **state)
+{
+	static const struct {
+		void (*arrange)(struct fixture *fixture);
+		fixture_decide *decide;
+		enum action_kind kind;
+		bool fresh;
+		int64_t wanted;
+	} cases[] = {
+		{w5_ended, deployment_decide, ACTION_JOB_REOPEN, false, 0},
+		{w7_lost, deployment_decide, ACTION_JOB_REOPEN, false, 0},
+		{w10_again, deployment_decide, ACTION_JOB_REOPEN, false, 0},
+		{w12_canceled, deployment_decide, ACTION_JOB_REOPEN, true, 0},
+		{c55_failed_before, deployment_decide, ACTION_JOB_REOPEN, true, 0},
+		{c57_image_gone, deployment_decide, ACTION_JOB_REOPEN, true, 0},
+		{c59_rebuild, deployment_decide, ACTION_JOB_REOPEN, true, 0},
+		{f1_unresolved, service_follow_decide, ACTION_JOB_CREATE, false, 4},
+		{f3_wanted, service_follow_decide, ACTION_JOB_REOPEN, true, 5},
+		{f3_other_branch, service_follow_decide, ACTION_JOB_REOPEN, true, 5},
+		{f4_of_an_older_wish, service_follow_decide, ACTION_FOLLOW_CHECKED, false, 5},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(cases); index++) {
+		struct fixture fixture;
+		struct plan plan;
+
+		fixture_init(&fixture);
+		cases[index].arrange(&fixture);
+		plan_init(&plan, fixture.arena);
+		cases[index].decide(&fixture.world, &plan);
+		assert_int_equal(plan.actions[0].kind, cases[index].kind);
+		assert_int_equal(plan.actions[0].fresh, cases[index].fresh);
+		assert_int_equal(plan.actions[0].wanted, cases[index].wanted);
+		fixture_done(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_follows),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
