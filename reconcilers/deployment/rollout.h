@@ -139,6 +139,8 @@ void source_rebuild(const struct rollout *rollout, struct plan *plan);
 /* The commit that follows a branch (service_follow.c): what Ready says while there is none; false: there is
  * one, or none is needed. */
 bool follow_unresolved(const struct rollout *rollout, struct work_wait *ret_wait);
+/* Why a newer commit would not be seen just now, or NULL. */
+const char *follow_trouble(const struct rollout *rollout);
 
 /* The parts of deployment_decide. */
 void attempt_decide(const struct rollout *rollout, struct plan *plan);

@@ -63,6 +63,21 @@ bool follow_unresolved(const struct rollout *rollout, struct work_wait *ret_wait
 	return true;
 }
 
+/* Why a newer commit would not be seen just now, or NULL. */
+const char *follow_trouble(const struct rollout *rollout)
+{
+	const struct service_world *world = rollout->world;
+	const struct job_view *head = &world->head;
+
+	if (!follows(rollout) || !head->id || !world->head_matches)
+		return NULL;
+	if (head->state == JOB_FAILED)
+		return head->message && head->message[0] ? head->message : "the look at it failed";
+	if (head->state == JOB_QUEUED && (head->queue == JOB_QUEUE_AWAY || !world->queue_configured))
+		return work_explain(world, head, rollout->arena).message;
+	return NULL;
+}
+
 /* --- F-1 … F-7
  * ------------------------------------------------------------------------------------------------- */
 

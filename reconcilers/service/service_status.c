@@ -40,6 +40,10 @@ static const char *image_text(const struct rollout *rollout, const struct deploy
 	const struct service_world *world = rollout->world;
 	const char *owner = world->follow.commit_owner;
 	const char *text = rollout_image_text(rollout, deployment);
+	const char *trouble = deployment->image_written ? NULL : follow_trouble(rollout);
+
+	if (trouble)
+		return hc_arena_printf(rollout->arena, "%s; a newer commit would not be seen: %s", text, trouble);
 
 	if (deployment->image_written || !owner || hc_streq(owner, "helvetia-git") ||
 		!world->service.spec.auto_deploy ||

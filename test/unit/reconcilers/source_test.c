@@ -592,11 +592,6 @@ static void s1_followed(struct fixture *fixture)
 	fixture->world.follow.webhook_verified = true;
 }
 
-static void s6_refused(struct fixture *fixture)
-{
-	f5_refused(fixture);
-}
-
 static void s6_no_worker(struct fixture *fixture)
 {
 	f1_unresolved(fixture);
@@ -629,11 +624,6 @@ static void s8_lost(struct fixture *fixture)
 	fixture->world.service.spec.rollback_to_revision = 9;
 }
 
-static void s12_building(struct fixture *fixture)
-{
-	w6_runs(fixture);
-}
-
 static void s14_build_failed(struct fixture *fixture)
 {
 	struct deployment_view *view;
@@ -652,7 +642,23 @@ static void s13_pinned(struct fixture *fixture)
 	fixture->world.follow.commit_owner = "kubectl";
 }
 
+static void f5b_trouble(struct fixture *fixture)
+{
+	s1_followed(fixture);
+	wants(fixture, COMMIT_1);
+	fixture->world.head = head(JOB_QUEUED);
+	fixture->world.head.queue = JOB_QUEUE_AWAY;
+	fixture->world.head_matches = true;
+}
+
 static const struct fixture_case rows[] = {
+	{"F-5b it can't be looked at now", f5b_trouble,
+	 "  phase ACTIVE\n  Built=True Built: image of commit 1111111; a newer commit would not be seen: the "
+	 "look at the "
+	 "repository waits for the job queue: Redis does not answer\n"
+	 "  Available=True ReplicasReady: 1 of 1 replicas answer\n  Routed=False NotListed: Traefik lists no "
+	 "replica\n"
+	 "  Ready=True ReplicasReady: revision 1 serves with 1 replicas\n"},
 	{"S-1 a commit", s1_commit,
 	 "  1. create deployment shop-r1: the Service has none\n"
 	 "  phase DEPLOYING\n"
@@ -667,7 +673,7 @@ static const struct fixture_case rows[] = {
 	 "  Available=True ReplicasReady: 1 of 1 replicas answer\n"
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=Unknown Queued: a new revision is about to begin\n"},
-	{"S-6 no such branch", s6_refused,
+	{"S-6 no such branch", f5_refused,
 	 "  phase FAILED\n"
 	 "  Built=False SourceFailed: there is no branch main\n"
 	 "  Available=False NoReplicaReady: no replica answers\n"
@@ -701,7 +707,7 @@ static const struct fixture_case rows[] = {
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=False RollbackImpossible: revision 9 is not kept any more, or never ran: name another one in "
 	 "spec.rollbackTo, or remove it\n"},
-	{"S-12 it is being built", s12_building,
+	{"S-12 it is being built", w6_runs,
 	 "  phase DEPLOYING\n"
 	 "  Built=Unknown Building: shop-2 builds commit 2222222\n"
 	 "  Available=True ReplicasReady: 1 of 1 replicas answer\n"
