@@ -4,7 +4,6 @@
 #include "api_rollback.h"
 #include "base/alloc.h"
 #include "base/text.h"
-#include "crypto/crypto.h"
 #include "schema/schema_commit.h"
 #include <stdlib.h>
 #include <string.h>
@@ -212,34 +211,6 @@ static void keep_finalizer(const struct api_draft *draft)
 	json_array_append_new(finalizers, json_string(STORE_SERVICE_FINALIZER));
 }
 
-json_t *api_status_pending(const json_t *status, int64_t generation, const char *now)
-{
-	json_t *pending = status ? json_deep_copy(status) : json_object();
-	json_t *conditions = json_array();
-	json_t *condition;
-	const char *since = now;
-	size_t index;
-
-	json_array_foreach(json_object_get(status, "conditions"), index, condition)
-	{
-		if (!hc_streq(json_string_value(json_object_get(condition, "type")), "Ready")) {
-			json_array_append(conditions, condition);
-			continue;
-		}
-		const char *stored = json_string_value(json_object_get(condition, "lastTransitionTime"));
-		if (stored && hc_streq(json_string_value(json_object_get(condition, "status")), "Unknown"))
-			since = stored;
-	}
-	json_array_append_new(conditions, json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "Ready", "status",
-												"Unknown", "observedGeneration", (json_int_t)generation,
-												"lastTransitionTime", since, "reason", "Pending", "message",
-												"The controller has not looked at this generation yet."));
-	json_object_set_new(pending, "conditions", conditions);
-	if (!json_object_get(pending, "phase"))
-		json_object_set_new(pending, "phase", json_string("IDLE"));
-	return pending;
-}
-
 /* The server's part of the object, so that it can be compared with the live one, and shown by a dry run. */
 static void complete(const struct api_writer *writer, struct api_draft *draft)
 {
@@ -276,9 +247,9 @@ static void complete(const struct api_writer *writer, struct api_draft *draft)
 	keep_finalizer(draft);
 	if (draft->kind->store_kind == STORE_SERVICE) {
 		if (!draft->live || draft->spec_changed)
-			json_object_set_new(
-				draft->object, "status",
-				api_status_pending(status, draft->live ? draft->row.generation + 1 : 1, writer->now));
+			json_object_set_new(draft->object, "status",
+								schema_service_status_pending(
+									status, draft->live ? draft->row.generation + 1 : 1, writer->now));
 	}
 	draft->changed = !draft->live || !schema_equal(draft->live, draft->object);
 }
@@ -371,22 +342,6 @@ int api_draft_commit(const struct api_writer *writer, struct api_draft *draft, c
 
 /* --- the row --- */
 
-int api_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
-					  struct hc_error *err)
-{
-	HC_AUTO_TEXT text = {0};
-	struct service_spec spec;
-	char *hash = hc_arena_alloc(arena, CRYPTO_SHA256_HEX_SIZE);
-
-	if (schema_service_spec(json_object_get(service, "spec"), arena, &spec, err))
-		return -1;
-	if (service_template_text(&spec.template, TEMPLATE_HASH_VERSION, &text))
-		return hc_fail(err, HC_BUG, "template hash version %d is not known", TEMPLATE_HASH_VERSION);
-	crypto_sha256_hex(hc_text_string(&text), text.length, hash);
-	*ret_hash = hash;
-	return 0;
-}
-
 static char *owned_metadata_text(const json_t *object)
 {
 	const json_t *metadata = json_object_get(object, "metadata");
@@ -416,7 +371,7 @@ static int fill_service(const struct api_writer *writer, const struct api_draft 
 
 	schema_service_hosts(draft->object, writer->options->domain, writer->arena, &hosts, &write->host_count);
 	write->hosts = hosts;
-	return api_template_hash(draft->object, writer->arena, &write->template_hash, err);
+	return schema_template_hash(draft->object, writer->arena, &write->template_hash, err);
 }
 
 int api_draft_store(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)

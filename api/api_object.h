@@ -71,10 +71,4 @@ int api_draft_store(const struct api_writer *writer, struct api_draft *draft, st
 /* Unknown fields make it fail with Strict. */
 bool api_draft_refused(const struct api_writer *writer, const struct api_draft *draft);
 
-/* SHA-256 of the template of a checked and defaulted Service. */
-int api_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
-					  struct hc_error *err) HC_MUST_CHECK;
-/* The status of a Service whose spec has just changed: Ready=Unknown. New reference. Pure. */
-json_t *api_status_pending(const json_t *status, int64_t generation, const char *now);
-
 #endif

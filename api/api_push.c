@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "model/service.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,7 +12,6 @@
 #define SIGNATURE_PREFIX "sha256="
 #define FORM "application/x-www-form-urlencoded"
 #define FIELD "payload"
-#define GIT_MANAGER "helvetia-git"
 
 /* --- signature --- */
 
@@ -264,7 +264,7 @@ enum api_push_step api_push_decide(const struct api_push *push, const char *comm
 {
 	if (!auto_deploy)
 		return API_PUSH_MANUAL;
-	if (owner && !hc_streq(owner, GIT_MANAGER))
+	if (owner && !hc_streq(owner, COMMIT_MANAGER))
 		return API_PUSH_PINNED;
 	if (hc_streq(commit, push->after))
 		return API_PUSH_HAS;

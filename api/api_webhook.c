@@ -222,7 +222,7 @@ static int push_service(struct delivery *delivery, const struct store_repository
 								.installation = delivery->call->api->installation,
 								.store = delivery->store,
 								.arena = delivery->call->arena,
-								.manager = SCHEMA_COMMIT_MANAGER};
+								.manager = COMMIT_MANAGER};
 	struct api_draft draft = {.kind = kind,
 							  .schema = schema_kind_find(kind->api_version, kind->kind),
 							  .namespace_name = service->namespace_name,

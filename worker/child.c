@@ -18,8 +18,9 @@
 
 #define ANSWER_FD 3
 #define FILES_MAX 512
-#define DATA_BYTES_MAX (4UL * 1024 * 1024 * 1024) /* libgit2 loads a whole file and a delta base beside it   \
-												   */
+#define DATA_BYTES_MAX                                                                                       \
+	(4UL * 1024 * 1024 * 1024) /* libgit2 loads a whole file and a delta base beside it                      \
+								*/
 
 static void limit(int resource, rlim_t value)
 {

@@ -10,6 +10,7 @@
 #include "docker/docker_build.h"
 #include "dockerfile/dockerfile.h"
 #include "git/git.h"
+#include "model/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -227,8 +228,8 @@ static int build_image(struct build *build, const char **ret_image_id, struct hc
 {
 	const struct child_job *job = build->job;
 	const struct task_input *input = &job->input;
-	const struct docker_pair labels[] = {{"helvetia-image.installation", input->installation},
-										 {"helvetia-image.build", input->build}};
+	const struct docker_pair labels[] = {{LABEL_IMAGE_INSTALLATION, input->installation},
+										 {LABEL_IMAGE_BUILD, input->build}};
 	struct docker_build wanted = {
 		.read = context_read,
 		.line = line,

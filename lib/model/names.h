@@ -18,6 +18,9 @@
 #define LABEL_HASH "cloud.helvetia.hash"       /* of the container spec, for drift */
 #define LABEL_ADDRESS "cloud.helvetia.address" /* the fixed address */
 #define LABEL_FOLDER "cloud.helvetia.folder"   /* name of its folder with probe and gate; survives a rename */
+/* Of images that our workers built. LABEL_PREFIX is refused on images: a container would get it. */
+#define LABEL_IMAGE_INSTALLATION "helvetia-image.installation"
+#define LABEL_IMAGE_BUILD "helvetia-image.build" /* name of the Build */
 #define TRAEFIK_PREFIX "traefik."
 #define ROUTE_PRIORITY_BASE 1000000 /* + revision: the newest published revision takes all new requests */
 

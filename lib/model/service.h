@@ -74,6 +74,9 @@ struct service_spec {
 	const char *rollback_rejected_hash; /* NULL: none */
 };
 
+/* Field manager under which the platform itself writes spec.commit (design 4.2). */
+#define COMMIT_MANAGER "helvetia-git"
+
 /* Version of the function below. A Deployment stores the version that made its hash, and later comparisons
  * use that version's function, so that an upgrade of our code restarts nobody (design 4.1). */
 #define TEMPLATE_HASH_VERSION 1

@@ -132,6 +132,12 @@ json_t *schema_deployment_status_json(const struct deployment_view *view);
  * unchanged, else it is now_wall_ms. New reference. */
 json_t *schema_service_status_json(const struct plan *plan, int64_t generation, const json_t *old_status,
 								   int64_t now_wall_ms);
+/* The status of a Service whose spec has just changed: Ready=Unknown. status NULL: a new one. New reference.
+ */
+json_t *schema_service_status_pending(const json_t *status, int64_t generation, const char *now);
+/* SHA-256 of the template of a checked and defaulted Service, hexadecimal, in the arena. */
+int schema_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
+						 struct hc_error *err) HC_MUST_CHECK;
 /* currentDeployment, phase, observedGeneration and unreadySince of a stored status into the view (borrowed
  * from the arena). */
 void schema_service_status_read(const json_t *status, struct hc_arena *arena, struct service_view *view);

@@ -28,7 +28,7 @@ static bool owns_commit(const struct schema_manager *manager)
 
 static bool is_ours(const struct schema_manager *manager)
 {
-	return hc_streq(schema_manager_member(manager, "manager"), SCHEMA_COMMIT_MANAGER);
+	return hc_streq(schema_manager_member(manager, "manager"), COMMIT_MANAGER);
 }
 
 /* Somebody else before the platform, else NULL. */
@@ -67,6 +67,18 @@ static int check_commit(const char *commit, struct hc_error *err)
 		"spec.commit: \"%.80s\": must be a full commit id of 40 or 64 lower-case hexadecimal digits", commit);
 }
 
+/* Another commit is what a rollback waited for (design 4.3). Nobody owns what is gone. */
+static int end_rollback(const struct schema_kind *kind, json_t *object, const char *now, struct hc_error *err)
+{
+	json_t *before = json_deep_copy(object);
+	int result = 0;
+
+	if (json_object_del(json_object_get(object, "spec"), "rollbackTo") == 0)
+		result = schema_update_ownership(kind, before, object, COMMIT_MANAGER, NULL, now, err);
+	json_decref(before);
+	return result;
+}
+
 int schema_commit_apply(const struct schema_kind *service_kind, const json_t *live, const char *commit,
 						const char *now, json_t **ret_object, char **ret_owner, struct hc_error *err)
 {
@@ -75,17 +87,22 @@ int schema_commit_apply(const struct schema_kind *service_kind, const json_t *li
 	bool unresolved = !*spec_text(live, "commit");
 	int result;
 
+	*ret_object = NULL;
 	if (ret_owner)
 		*ret_owner = NULL;
 	if (check_commit(commit, err))
 		return -1;
 	applied = json_pack("{s:{s:s}}", "spec", "commit", commit);
-	result = schema_apply(service_kind, live, applied, SCHEMA_COMMIT_MANAGER, unresolved, now, ret_object,
+	result = schema_apply(service_kind, live, applied, COMMIT_MANAGER, unresolved, now, ret_object,
 						  &conflicts, err);
 	json_decref(applied);
 	if (result && conflicts.count && ret_owner)
 		*ret_owner = hc_xstrdup(conflicts.items[0].manager);
 	schema_conflicts_done(&conflicts);
+	if (result == 0 && !hc_streq(spec_text(live, "commit"), commit))
+		result = end_rollback(service_kind, *ret_object, now, err);
+	if (result)
+		json_decref(hc_take(ret_object));
 	return result;
 }
 

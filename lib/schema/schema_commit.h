@@ -7,15 +7,15 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "model/service.h"
 #include <jansson.h>
 #include <stdbool.h>
-
-#define SCHEMA_COMMIT_MANAGER "helvetia-git"
 
 struct schema_kind;
 
 /* Applies spec.commit = commit to the stored object live. *ret_object is a new reference to the whole object,
- * as of schema_apply. CONFLICT when it is pinned: *ret_owner is then the manager that owns it (the caller
+ * as of schema_apply; another commit ends a rollback, so that spec.rollbackTo is taken out with its
+ * ownership. CONFLICT when it is pinned: *ret_owner is then the manager that owns it (the caller
  * frees), else NULL; ret_owner may be NULL. INVALID for a commit that isn't 40 or 64 lower-case hexadecimal
  * digits. now: as for schema_apply. */
 int schema_commit_apply(const struct schema_kind *service_kind, const json_t *live, const char *commit,

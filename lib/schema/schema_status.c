@@ -174,3 +174,31 @@ void schema_service_status_read(const json_t *status, struct hc_arena *arena, st
 	view->observed_generation = schema_integer_read(status, "observedGeneration", 0);
 	view->unready_since = schema_moment_read(json_object_get(status, "unreadySince"), arena);
 }
+
+json_t *schema_service_status_pending(const json_t *status, int64_t generation, const char *now)
+{
+	json_t *pending = status ? json_deep_copy(status) : json_object();
+	json_t *conditions = json_array();
+	json_t *condition;
+	const char *since = now;
+	size_t index;
+
+	json_array_foreach(json_object_get(status, "conditions"), index, condition)
+	{
+		if (!hc_streq(json_string_value(json_object_get(condition, "type")), "Ready")) {
+			json_array_append(conditions, condition);
+			continue;
+		}
+		const char *stored = json_string_value(json_object_get(condition, "lastTransitionTime"));
+		if (stored && hc_streq(json_string_value(json_object_get(condition, "status")), "Unknown"))
+			since = stored;
+	}
+	json_array_append_new(conditions, json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "Ready", "status",
+												"Unknown", "observedGeneration", (json_int_t)generation,
+												"lastTransitionTime", since, "reason", "Pending", "message",
+												"The controller has not looked at this generation yet."));
+	json_object_set_new(pending, "conditions", conditions);
+	if (!json_object_get(pending, "phase"))
+		json_object_set_new(pending, "phase", json_string("IDLE"));
+	return pending;
+}

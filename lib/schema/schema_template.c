@@ -5,6 +5,7 @@
 #include "schema_internal.h"
 
 #include "base/alloc.h"
+#include "crypto/crypto.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,4 +305,20 @@ json_t *schema_template_json(const struct service_template *template)
 		json_object_set_new(object, "domains", domains);
 	}
 	return object;
+}
+
+int schema_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
+						 struct hc_error *err)
+{
+	HC_AUTO_TEXT text = {0};
+	struct service_spec spec;
+	char *hash = hc_arena_alloc(arena, CRYPTO_SHA256_HEX_SIZE);
+
+	if (schema_service_spec(json_object_get(service, "spec"), arena, &spec, err))
+		return -1;
+	if (service_template_text(&spec.template, TEMPLATE_HASH_VERSION, &text))
+		return hc_fail(err, HC_BUG, "template hash version %d is not known", TEMPLATE_HASH_VERSION);
+	crypto_sha256_hex(hc_text_string(&text), text.length, hash);
+	*ret_hash = hash;
+	return 0;
 }

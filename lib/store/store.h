@@ -67,15 +67,17 @@ int store_get(struct store *store, struct hc_arena *arena, enum store_kind kind,
 			  const char *name, struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
 /* Those of the named objects that exist, in no order: one statement for a whole manifest. names[i] lies in
  * namespaces[i]. */
-int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *const *namespaces,
-				   const char *const *names, size_t count, struct store_object **ret_objects, size_t *ret_count,
-				   struct hc_error *err) HC_MUST_CHECK;
+int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind,
+				   const char *const *namespaces, const char *const *names, size_t count,
+				   struct store_object **ret_objects, size_t *ret_count, struct hc_error *err) HC_MUST_CHECK;
 int store_get_uid(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				  struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
 
 /* One transaction that writes objects: begin takes the lock; then any number of the calls below; commit or
  * abort. An error inside leaves it to the caller to abort; close aborts. */
 int store_begin(struct store *store, struct hc_error *err) HC_MUST_CHECK;
+/* The same for the controller: CONFLICT unless epoch is the leader's. */
+int store_begin_guarded(struct store *store, int64_t epoch, struct hc_error *err) HC_MUST_CHECK;
 int store_commit(struct store *store, struct hc_error *err) HC_MUST_CHECK;
 void store_abort(struct store *store);
 
@@ -110,8 +112,8 @@ int store_update(struct store *store, struct hc_arena *arena, enum store_kind ki
 				 const struct store_write *write, struct store_object *ret_object, struct hc_error *err)
 	HC_MUST_CHECK;
 /* Without finalizers the row goes (DELETED in the log; a Service with its hosts and Deployments, a Namespace
- * with its Events, Tokens and Builds, and CONFLICT while it has anything else); with some, deletionTimestamp is set
- * and generation goes up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
+ * with its Events, Tokens and Builds, and CONFLICT while it has anything else); with some, deletionTimestamp
+ * is set and generation goes up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
 int store_delete(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				 struct store_object *ret_object, bool *ret_gone, struct hc_error *err) HC_MUST_CHECK;
 /* Number of objects of a kind in a namespace ("" for all). */
@@ -132,7 +134,8 @@ int store_token_find(struct store *store, struct hc_arena *arena, const char *ha
 					 struct store_token *ret_token, struct hc_error *err) HC_MUST_CHECK;
 
 /* Whether there is a token of this role. */
-int store_token_exists(struct store *store, const char *role, bool *ret_exists, struct hc_error *err) HC_MUST_CHECK;
+int store_token_exists(struct store *store, const char *role, bool *ret_exists, struct hc_error *err)
+	HC_MUST_CHECK;
 
 /* --- the controller's reads -------------------------------------------------------------------- */
 

@@ -60,8 +60,6 @@ int store_query_binary(struct store *store, const char *sql, int count, const ch
 /* Statements separated by semicolons, without values and rows. */
 int store_script(struct store *store, const char *sql, struct hc_error *err) HC_MUST_CHECK;
 
-/* store_begin, and CONFLICT unless epoch is the leader's. */
-int store_begin_guarded(struct store *store, int64_t epoch, struct hc_error *err) HC_MUST_CHECK;
 /* Commits when outcome is 0, else aborts and returns -1: the end of every named transaction. */
 int store_end(struct store *store, int outcome, struct hc_error *err) HC_MUST_CHECK;
 

@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-#define IMAGE_LABEL_INSTALLATION "helvetia-image.installation" /* of what our workers built */
-
 static const char *label_of(const struct docker_container *container, const char *name)
 {
 	for (size_t index = 0; index < container->label_count; index++) {
@@ -82,7 +80,7 @@ static int images(struct reconcile_context *context, struct hc_arena *arena,
 				  const struct docker_container *containers, size_t container_count, struct gc_world *world,
 				  struct hc_error *err)
 {
-	const struct docker_pair filters[] = {{IMAGE_LABEL_INSTALLATION, context->installation}};
+	const struct docker_pair filters[] = {{LABEL_IMAGE_INSTALLATION, context->installation}};
 	struct docker_image_row *list;
 	size_t count, referenced_count;
 	const char **referenced;

@@ -44,7 +44,7 @@ static const char *reason_of(const struct rollout *rollout)
 
 	if (rollout->rollback)
 		return "rollback";
-	if (commit && hc_streq(world->follow.commit_owner, "helvetia-git") && rollout->newest &&
+	if (commit && hc_streq(world->follow.commit_owner, COMMIT_MANAGER) && rollout->newest &&
 		!hc_streq(rollout->newest->template.commit, commit))
 		return world->follow.webhook_verified ? "webhook" : "branch";
 	return "apply";

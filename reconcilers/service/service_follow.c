@@ -11,7 +11,6 @@
 #define LOOK_EVERY_MS 60000               /* until a webhook was seen to work */
 #define LOOK_EVERY_HOOKED_MS (600 * 1000) /* then a lost one is healed after this */
 #define ANSWER_AGE_MS 60000               /* an older answer is of another time */
-#define GIT_MANAGER "helvetia-git"
 
 static const struct service_template *source(const struct service_world *world)
 {
@@ -22,7 +21,7 @@ static bool pinned(const struct service_world *world)
 {
 	const char *owner = world->follow.commit_owner;
 
-	return owner && strcmp(owner, GIT_MANAGER) != 0;
+	return owner && strcmp(owner, COMMIT_MANAGER) != 0;
 }
 
 static bool follows(const struct rollout *rollout)

@@ -45,7 +45,7 @@ static const char *image_text(const struct rollout *rollout, const struct deploy
 	if (trouble)
 		return hc_arena_printf(rollout->arena, "%s; a newer commit would not be seen: %s", text, trouble);
 
-	if (deployment->image_written || !owner || hc_streq(owner, "helvetia-git") ||
+	if (deployment->image_written || !owner || hc_streq(owner, COMMIT_MANAGER) ||
 		!world->service.spec.auto_deploy ||
 		!hc_streq(deployment->template.commit, world->service.spec.template.commit))
 		return text;

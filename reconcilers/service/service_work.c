@@ -146,7 +146,7 @@ int work_observe_follow(struct reconcile_context *context, struct service_world 
 	json_decref(service);
 	if (spec->template.commit &&
 		(!spec->auto_deploy ||
-		 (world->follow.commit_owner && !hc_streq(world->follow.commit_owner, SCHEMA_COMMIT_MANAGER))))
+		 (world->follow.commit_owner && !hc_streq(world->follow.commit_owner, COMMIT_MANAGER))))
 		return 0;
 	/* The follow first: an answer that came between the two reads then counts as old, and is asked for again,
 	 * instead of an old one as new. */

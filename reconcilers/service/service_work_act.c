@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "crypto/crypto.h"
 #include "schema/schema.h"
 #include "service_input.h"
 #include "store/store.h"
@@ -56,62 +55,24 @@ static const char *text_of(const json_t *value, struct hc_arena *arena)
 	return copy;
 }
 
-/* As for every new wish: nobody has looked at this generation yet. */
-static const char *status_pending(const json_t *object, int64_t generation, const char *now,
-								  struct hc_arena *arena)
-{
-	json_t *status = json_deep_copy(json_object_get(object, "status"));
-	json_t *conditions = json_object_get(status, "conditions"), *condition;
-	const char *text;
-	size_t index;
-
-	json_array_foreach(conditions, index, condition)
-	{
-		if (!hc_streq(json_string_value(json_object_get(condition, "type")), "Ready"))
-			continue;
-		if (!hc_streq(json_string_value(json_object_get(condition, "status")), "Unknown"))
-			json_object_set_new(condition, "lastTransitionTime", json_string(now));
-		json_object_set_new(condition, "status", json_string("Unknown"));
-		json_object_set_new(condition, "observedGeneration", json_integer(generation));
-		json_object_set_new(condition, "reason", json_string("Pending"));
-		json_object_set_new(condition, "message", json_string("a new commit was found"));
-	}
-	text = status ? text_of(status, arena) : NULL;
-	json_decref(status);
-	return text;
-}
-
-static int template_hash(const json_t *object, struct hc_arena *arena, const char **ret_hash,
-						 struct hc_error *err)
-{
-	char *hash = hc_arena_alloc(arena, CRYPTO_SHA256_HEX_SIZE);
-	struct service_spec spec;
-	HC_AUTO_TEXT text = {0};
-
-	if (schema_service_spec(json_object_get(object, "spec"), arena, &spec, err) < 0)
-		return -1;
-	if (service_template_text(&spec.template, TEMPLATE_HASH_VERSION, &text) < 0)
-		return hc_fail(err, HC_BUG, "template hash version %d is not known", TEMPLATE_HASH_VERSION);
-	crypto_sha256_hex(hc_text_string(&text), text.length, hash);
-	*ret_hash = hash;
-	return 0;
-}
-
 static int write_object(struct reconcile_context *context, const struct store_object *row,
 						const json_t *object, const char *now, struct hc_arena *arena, struct hc_error *err)
 {
+	json_t *status = schema_service_status_pending(json_object_get(object, "status"), row->generation + 1,
+												   now);
 	struct store_write write = {
 		.metadata = text_of(json_object_get(object, "metadata"), arena),
 		.spec = text_of(json_object_get(object, "spec"), arena),
-		.status = status_pending(object, row->generation + 1, now, arena),
+		.status = text_of(status, arena),
 		.generation_up = true,
 	};
 	struct store_object stored;
 	const char **hosts = NULL;
 
+	json_decref(status);
 	schema_service_hosts(object, context->domain, arena, &hosts, &write.host_count);
 	write.hosts = hosts;
-	if (template_hash(object, arena, &write.template_hash, err) < 0)
+	if (schema_template_hash(object, arena, &write.template_hash, err) < 0)
 		return -1;
 	return store_update(context->store, arena, STORE_SERVICE, row->uid, &write, &stored, err);
 }
@@ -159,7 +120,7 @@ int work_commit_set(struct reconcile_context *context, const struct service_worl
 	struct store_object row;
 
 	*ret_owner = NULL;
-	if (store_begin(context->store, err) < 0)
+	if (store_begin_guarded(context->store, context->epoch, err) < 0)
 		return -1;
 	if (store_get_uid(context->store, arena, STORE_SERVICE, world->service.uid, &row, err) < 0 ||
 		apply(context, world, &row, commit, arena, ret_owner, err) < 0) {

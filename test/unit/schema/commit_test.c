@@ -246,12 +246,38 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* A rollback holds until another commit comes; the same commit again ends nothing. */
+static void test_rollback_ends(void **state)
+{
+	static const struct step written[] = {
+		{APPLY, "ann", SOURCE},
+		{GIT, NULL, A},
+		{UPDATE, "bob", SOURCE ",'commit':'" A "','rollbackTo':{'revision':3}"},
+		{END, NULL, NULL}};
+	json_t *live = play(written), *same = NULL, *other = NULL;
+	HC_AUTO_FREE owners = NULL;
+	struct hc_error err;
+
+	(void)state;
+	assert_non_null(json_object_get(json_object_get(live, "spec"), "rollbackTo"));
+	assert_int_equal(schema_commit_apply(service_kind(), live, A, NOW, &same, NULL, &err), 0);
+	assert_non_null(json_object_get(json_object_get(same, "spec"), "rollbackTo"));
+	assert_int_equal(schema_commit_apply(service_kind(), live, B, NOW, &other, NULL, &err), 0);
+	assert_string_equal(commit_of(other), B);
+	assert_null(json_object_get(json_object_get(other, "spec"), "rollbackTo"));
+	owners = json_dumps(json_object_get(json_object_get(other, "metadata"), "managedFields"), JSON_COMPACT);
+	assert_null(strstr(owners, "rollbackTo"));
+	assert_non_null(strstr(owners, "helvetia-git"));
+	json_decref(other);
+	json_decref(same);
+	json_decref(live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_apply),
-		cmocka_unit_test(test_apply_refused),
-		cmocka_unit_test(test_release),
+		cmocka_unit_test(test_apply),          cmocka_unit_test(test_rollback_ends),
+		cmocka_unit_test(test_apply_refused),  cmocka_unit_test(test_release),
 		cmocka_unit_test(test_release_of_new),
 	};
 
