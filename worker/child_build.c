@@ -3,13 +3,12 @@
  * The walk over the tree pushes and Docker's upload pulls, so the walk has a thread and a pipe between them:
  * memory stays flat whatever the size of the tree. */
 #include "build_log.h"
-#include "child.h"
+#include "child_source.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "docker/docker_build.h"
 #include "dockerfile/dockerfile.h"
-#include "git/git.h"
 #include "model/names.h"
 
 #include <errno.h>
@@ -19,7 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_FILE_BYTES_MAX (1024 * 1024) /* of package.json and such */
 #define BUILD_TIMEOUT_MS                                                                                     \
 	(55 * 60 * 1000) /* a little before the worker's own deadline, so that the log says so */
 #define PIPE_BYTES (1024 * 1024)
@@ -29,7 +27,10 @@ struct build {
 	struct git_options git;
 	struct git_source source;
 	struct build_log log;
-	const char *generated; /* Dockerfile, or NULL */
+	const struct docker_pair *arguments;
+	size_t argument_count;
+	const char *generated;       /* Dockerfile, or NULL */
+	enum docker_builder builder; /* the one that did it */
 	int pipe[2];
 	struct hc_error tar_error; /* of the thread; read after it was joined */
 	bool tar_failed;
@@ -125,32 +126,42 @@ static int fetch_progress(const char *phrase, void *payload)
 /* --- what to build
  * ------------------------------------------------------------------------------------------- */
 
+/* Build arguments, and the environment of scope build: a Dockerfile sees what it declares with ARG. */
+static void fill_arguments(struct build *build)
+{
+	const struct child_job *job = build->job;
+	const struct task_input *input = &job->input;
+	size_t count = input->build_arg_count + input->build_env_count, n = 0;
+	struct docker_pair *pairs = hc_arena_alloc_array(job->arena, count + 1, sizeof *pairs);
+
+	for (size_t index = 0; index < input->build_env_count; index++)
+		pairs[n++] = (struct docker_pair){input->build_env[index].name, input->build_env[index].value};
+	for (size_t index = 0; index < input->build_arg_count; index++)
+		pairs[n++] = (struct docker_pair){input->build_args[index].name, input->build_args[index].value};
+	build->arguments = pairs;
+	build->argument_count = count;
+}
+
 static const char *file_text(struct build *build, struct git_cache *cache, const char *name)
 {
 	const struct child_job *job = build->job;
-	const char *path = job->input.path ? hc_arena_printf(job->arena, "%s/%s", job->input.path, name) : name;
 	const char *data = NULL;
 	size_t length;
 	struct hc_error err;
 
-	if (git_file(cache, job->arena, &build->source, job->input.commit, path, TEXT_FILE_BYTES_MAX, &data,
-				 &length, &err))
+	if (git_file(cache, job->arena, &build->source, job->input.commit, child_path(job, name),
+				 CHILD_FILE_BYTES_MAX, &data, &length, &err))
 		return NULL; /* absent, or too large to mean anything */
 	return data;
 }
 
 /* What a generated file declares with ARG, so that its commands see it. */
-static const char **argument_names(const struct child_job *job)
+static const char **argument_names(const struct build *build)
 {
-	const struct task_input *input = &job->input;
-	const char **names = hc_arena_alloc_array(job->arena, input->build_arg_count + input->build_env_count + 1,
-											  sizeof *names);
-	size_t n = 0;
+	const char **names = hc_arena_alloc_array(build->job->arena, build->argument_count + 1, sizeof *names);
 
-	for (size_t index = 0; index < input->build_env_count; index++)
-		names[n++] = input->build_env[index].name;
-	for (size_t index = 0; index < input->build_arg_count; index++)
-		names[n++] = input->build_args[index].name;
+	for (size_t n = 0; n < build->argument_count; n++)
+		names[n] = build->arguments[n].name;
 	return names;
 }
 
@@ -163,19 +174,15 @@ static int generate(struct build *build, struct git_cache *cache, struct hc_erro
 		.runtime = input->runtime,
 		.build_command = input->build_command,
 		.output_dir = input->output_dir,
+		.argument_names = argument_names(build),
 		.port = input->internal_port,
 	};
 	const char **warnings = NULL, **names;
-	struct git_entry *entries;
 	size_t count;
 
-	if (git_list(cache, job->arena, &build->source, input->commit, input->path, &entries, &count, err))
+	if (child_names(cache, job, &build->source, input->commit, &names, &count, err))
 		return -1;
-	names = hc_arena_alloc_array(job->arena, count + 1, sizeof *names);
-	for (size_t n = 0; n < count; n++)
-		names[n] = entries[n].name;
 	wanted.lockfile = dockerfile_lockfile_of(names, count);
-	wanted.argument_names = argument_names(job);
 	wanted.package_json = file_text(build, cache, "package.json");
 	wanted.nvmrc = file_text(build, cache, ".nvmrc");
 	if (dockerfile_generate(&wanted, job->arena, &build->generated, &warnings, err))
@@ -183,6 +190,24 @@ static int generate(struct build *build, struct git_cache *cache, struct hc_erro
 	for (size_t n = 0; warnings && warnings[n]; n++)
 		build_log_printf(&build->log, "warning: %s", warnings[n]);
 	build_log_printf(&build->log, "there is no Dockerfile: built as %s", input->runtime);
+	return 0;
+}
+
+/* The repository's own: what would read it is checked before anything is built. */
+static int check_dockerfile(struct build *build, struct git_cache *cache, struct hc_error *err)
+{
+	const struct child_job *job = build->job;
+	const struct task_input *input = &job->input;
+	const char *name = input->dockerfile ? input->dockerfile : "Dockerfile", *text;
+	size_t length;
+
+	if (git_file(cache, job->arena, &build->source, input->commit, child_path(job, name),
+				 CHILD_FILE_BYTES_MAX, &text, &length, err))
+		return -1;
+	if (dockerfile_syntax_check(text, length, err))
+		return hc_wrap(err, "%s", name);
+	if (input->build_command)
+		build_log_printf(&build->log, "spec.buildCommand is not used: there is a %s", name);
 	return 0;
 }
 
@@ -202,26 +227,9 @@ static int prepare(struct build *build, struct hc_error *err)
 		return hc_fail(err, HC_INVALID, "commit %s has tree %s and not the %s that was resolved",
 					   input->commit, tree, input->tree);
 	build_log_printf(&build->log, "commit %s, tree %s", input->commit, tree);
-	if (strcmp(input->runtime, "dockerfile"))
+	if (strcmp(input->runtime, DOCKERFILE_RUNTIME_DOCKERFILE))
 		return generate(build, cache, err);
-	if (input->build_command)
-		build_log_printf(&build->log, "spec.buildCommand is not used: there is a Dockerfile");
-	return 0;
-}
-
-/* Build arguments, and the environment of scope build: a Dockerfile sees what it declares with ARG. */
-static struct docker_pair *arguments(const struct child_job *job, size_t *ret_count)
-{
-	const struct task_input *input = &job->input;
-	size_t count = input->build_arg_count + input->build_env_count, n = 0;
-	struct docker_pair *pairs = hc_arena_alloc_array(job->arena, count + 1, sizeof *pairs);
-
-	for (size_t index = 0; index < input->build_env_count; index++)
-		pairs[n++] = (struct docker_pair){input->build_env[index].name, input->build_env[index].value};
-	for (size_t index = 0; index < input->build_arg_count; index++)
-		pairs[n++] = (struct docker_pair){input->build_args[index].name, input->build_args[index].value};
-	*ret_count = count;
-	return pairs;
+	return check_dockerfile(build, cache, err);
 }
 
 static int build_image(struct build *build, const char **ret_image_id, struct hc_error *err)
@@ -238,14 +246,16 @@ static int build_image(struct build *build, const char **ret_image_id, struct hc
 		.tag = input->image,
 		.dockerfile = build->generated ? NULL : input->dockerfile,
 		.target = input->target,
+		.arguments = build->arguments,
+		.argument_count = build->argument_count,
 		.labels = labels,
 		.label_count = HC_COUNT(labels),
 		.cache_namespace = input->namespace_uid,
 		.timeout_ms = BUILD_TIMEOUT_MS,
+		.ret_builder = &build->builder,
 	};
 	HC_AUTO(docker) docker = NULL;
 
-	wanted.arguments = arguments(job, &wanted.argument_count);
 	if (docker_open(job->options->docker, &docker, err))
 		return -1;
 	return docker_image_build(docker, job->arena, &wanted, ret_image_id, err);
@@ -284,19 +294,17 @@ bool child_build(const struct child_job *job, char **ret_outcome)
 {
 	struct build build = {
 		.job = job,
-		.git = {.folder = hc_arena_printf(job->arena, "%s/git", job->options->state),
-				.allowed_prefixes = job->options->prefixes,
-				.ca_file = job->options->git_ca_file},
-		.source = {.tenant = job->input.namespace_uid,
-				   .url = job->input.repo_url,
-				   .progress = fetch_progress},
+		.git = child_git_options(job),
+		.source = child_git_source(job),
 	};
 	HC_AUTO(store) store = NULL;
 	const char *image_id = NULL;
 	struct hc_error err = {0};
 	int result;
 
+	build.source.progress = fetch_progress;
 	build.source.payload = &build;
+	fill_arguments(&build);
 	if (store_open(job->options->database, "helvetia-worker build", &store, &err)) {
 		*ret_outcome = child_failure("BuildFailed", &err);
 		return false;
@@ -311,6 +319,7 @@ bool child_build(const struct child_job *job, char **ret_outcome)
 	build_log_flush(&build.log, true);
 	hc_text_done(&build.log.pending);
 	*ret_outcome = result ? child_failure("BuildFailed", &err)
-						  : hc_xprintf("{\"imageId\":\"%s\",\"builder\":\"docker\"}", image_id);
+						  : hc_xprintf("{\"imageId\":\"%s\",\"builder\":\"%s\"}", image_id,
+									   build.builder == DOCKER_BUILDER_CLASSIC ? "classic" : "buildkit");
 	return !result;
 }

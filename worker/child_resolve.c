@@ -1,14 +1,11 @@
 /* A resolve job: which commit, which tree, what runs it. Reads the remote, changes nothing. */
-#include "child.h"
+#include "child_source.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
 #include "dockerfile/dockerfile.h"
-#include "git/git.h"
 
 #include <stdlib.h>
-
-#define NAME_FILE_BYTES_MAX (1024 * 1024)
 
 static void field(struct hc_text *text, const char *name, const char *value)
 {
@@ -20,22 +17,16 @@ static int runtime_of(struct git_cache *cache, const struct child_job *job, cons
 					  const char *commit, const char **ret_runtime, struct hc_error *err)
 {
 	const struct task_input *input = &job->input;
-	struct git_entry *entries;
 	const char **names, *data;
 	size_t count, length;
 
 	if (input->dockerfile) {
-		const char *path = input->path ? hc_arena_printf(job->arena, "%s/%s", input->path, input->dockerfile)
-									   : input->dockerfile;
-
-		*ret_runtime = "dockerfile";
-		return git_file(cache, job->arena, source, commit, path, NAME_FILE_BYTES_MAX, &data, &length, err);
+		*ret_runtime = DOCKERFILE_RUNTIME_DOCKERFILE;
+		return git_file(cache, job->arena, source, commit, child_path(job, input->dockerfile),
+						CHILD_FILE_BYTES_MAX, &data, &length, err);
 	}
-	if (git_list(cache, job->arena, source, commit, input->path, &entries, &count, err))
+	if (child_names(cache, job, source, commit, &names, &count, err))
 		return -1;
-	names = hc_arena_alloc_array(job->arena, count + 1, sizeof *names);
-	for (size_t n = 0; n < count; n++)
-		names[n] = entries[n].name;
 	*ret_runtime = dockerfile_runtime(names, count);
 	if (!*ret_runtime)
 		return hc_fail(
@@ -70,12 +61,8 @@ static int resolve(struct git_cache *cache, const struct child_job *job, const s
 
 bool child_resolve(const struct child_job *job, char **ret_outcome)
 {
-	const struct git_options options = {
-		.folder = hc_arena_printf(job->arena, "%s/git", job->options->state),
-		.allowed_prefixes = job->options->prefixes,
-		.ca_file = job->options->git_ca_file,
-	};
-	const struct git_source source = {.tenant = job->input.namespace_uid, .url = job->input.repo_url};
+	const struct git_options options = child_git_options(job);
+	const struct git_source source = child_git_source(job);
 	HC_AUTO(git_cache) cache = NULL;
 	HC_AUTO_TEXT outcome = {0};
 	struct hc_error err;

@@ -269,7 +269,7 @@ static void serve(struct slot *slot, const struct bullmq_job *job)
 static void *slot_main(void *payload)
 {
 	struct slot *slot = payload;
-	int64_t until_ms = 0, recovered = 0;
+	int64_t due_ms, recovered;
 	struct hc_error err;
 
 	while (!stopped(slot, 0)) {
@@ -289,9 +289,7 @@ static void *slot_main(void *payload)
 		if (slot->options.number == 0 &&
 			bullmq_recover_stalled(slot->queue, STALL_INTERVAL_MS, STALLS_MAX, &recovered, &err))
 			complain(slot, "look for stalled jobs", &err);
-		if (job.wait_until_ms)
-			until_ms = job.wait_until_ms;
-		if (bullmq_wait(slot->waiter, WAIT_MS, until_ms, slot->options.stop_fd, &until_ms, &err) &&
+		if (bullmq_wait(slot->waiter, WAIT_MS, job.wait_until_ms, slot->options.stop_fd, &due_ms, &err) &&
 			err.class != HC_CANCELED) {
 			complain(slot, "wait for a job", &err);
 			(void)stopped(slot, RETRY_MS);

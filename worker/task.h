@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TASK_DATA_BYTES_MAX 4096                /* of a BullMQ job's data */
-#define TASK_INPUT_BYTES_MAX (4U * 1024 * 1024) /* of a row's input: env and build args are the most of it   \
-												 */
+#define TASK_DATA_BYTES_MAX 4096 /* of a BullMQ job's data */
+#define TASK_INPUT_BYTES_MAX                                                                                 \
+	(4U * 1024 * 1024) /* of a row's input: env and build args are the most of it                            \
+						*/
 #define TASK_OUTCOME_BYTES_MAX 65536
 
 struct task_reference {
