@@ -31,6 +31,7 @@ static void describe_parts(struct up *up)
 		[UP_POSTGRES] = {"postgres", "PostgreSQL"}, [UP_REDIS] = {"redis", "Redis"},
 		[UP_ENGINE] = {"dockerd", "Docker Engine"}, [UP_API] = {"api", "API"},
 		[UP_TRAEFIK] = {"traefik", "Traefik"},      [UP_CONTROLLER] = {"controller", "controller"},
+		[UP_WORKER] = {"worker", "worker"},
 	};
 
 	for (size_t i = 0; i < UP_PART_COUNT; i++) {
@@ -140,7 +141,8 @@ static int start_all(struct up *up, struct hc_error *err)
 		step_process(up, UP_REDIS, up_redis_prepare, err) || step_engine(up, err) ||
 		step_certificates(up, err) || step_process(up, UP_API, up_api_prepare, err) ||
 		step_process(up, UP_TRAEFIK, up_traefik_prepare, err) ||
-		step_process(up, UP_CONTROLLER, up_controller_prepare, err))
+		step_process(up, UP_CONTROLLER, up_controller_prepare, err) ||
+		step_process(up, UP_WORKER, up_worker_prepare, err))
 		return -1;
 	return up_kubeconfig_write(up, err) || step_sample(up, err) || up_endpoints_write(up, err) ? -1 : 0;
 }

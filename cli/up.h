@@ -6,7 +6,7 @@
  *   up_pool.c       the address range of applications' networks
  *   up_process.c    start, adopt, watch and stop one process; its record and log
  *   up_wait.c       waiting for readiness, for a signal, for the end
- *   up_postgres.c up_redis.c up_engine.c up_api.c up_traefik.c up_controller.c    one part each
+ *   up_postgres.c up_redis.c up_engine.c up_api.c up_traefik.c up_controller.c up_worker.c    one part each
  *   up_leftover.c   what outlives the embedded engine
  *   up_files.c      secrets, kubeconfig, endpoints.json
  *   up_sample.c     the sample application
@@ -30,8 +30,19 @@
 #include <sys/types.h>
 
 #define UP_FINGERPRINT_SIZE 65
+#define UP_PREFIXES_MAX 16
+#define QUEUE_NAME "helvetia-builds"
 
-enum up_part { UP_POSTGRES, UP_REDIS, UP_ENGINE, UP_API, UP_TRAEFIK, UP_CONTROLLER, UP_PART_COUNT };
+enum up_part {
+	UP_POSTGRES,
+	UP_REDIS,
+	UP_ENGINE,
+	UP_API,
+	UP_TRAEFIK,
+	UP_CONTROLLER,
+	UP_WORKER,
+	UP_PART_COUNT
+};
 
 struct up;
 
@@ -66,6 +77,8 @@ struct up_options {
 	const char *docker_host;
 	const char *traefik;
 	const char *network_pool;
+	const char *prefixes[UP_PREFIXES_MAX + 1]; /* --allow-repository-prefix, NULL-terminated */
+	size_t prefix_count;
 	int http_port;
 	int https_port;
 	int api_port;
@@ -83,6 +96,8 @@ struct up {
 	const char *docker_host; /* unix:///… */
 	const char *network_pool;
 	const char *installation; /* NULL until the API has told it */
+	const char
+		*prefixes[UP_PREFIXES_MAX + 1]; /* of repository URLs, beside the usual ones; NULL-terminated */
 	int http_port;
 	int https_port;
 	int api_port;
@@ -108,7 +123,7 @@ char *up_path(struct up *up, const char *format, ...) HC_PRINTF(2, 3);
 
 /* --- progress --- */
 
-#define UP_STEP_COUNT 9
+#define UP_STEP_COUNT 10
 void up_step_begin(struct up *up, const char *title); /* "[3/9] PostgreSQL … " */
 void up_step_end(struct up *up, const char *outcome); /* "ready in 0.8 s": outcome and the time it took */
 void up_say(const char *format, ...) HC_PRINTF(1, 2); /* one indented line */
@@ -148,6 +163,8 @@ int up_pool_choose(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 /* --- processes --- */
 
 char **up_arguments(struct up *up, const char *const *argv); /* NULL-terminated copy in the arena */
+/* The same, and `--allow-repository-prefix P` for each allowed prefix. */
+char **up_arguments_with_prefixes(struct up *up, const char *const *argv);
 /* Fingerprint, then: adopts the recorded process when it is the same, else stops it and starts a new one;
  * waits until it is ready. ret_adopted may be NULL. */
 int up_process_ensure(struct up *up, enum up_part part, bool *ret_adopted, struct hc_error *err)
@@ -219,6 +236,7 @@ int up_api_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_api_learn(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* token and installation */
 int up_traefik_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_controller_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+int up_worker_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_sample_deploy(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 
 /* --- files --- */

@@ -81,13 +81,18 @@ int up_api_prepare(struct up *up, struct hc_error *err)
 						  up_path(up, "run/controller.sock"),
 						  "--admin-token-file",
 						  up_path(up, "secrets/admin-token"),
+						  "--webhook-secret-file",
+						  up_path(up, "secrets/webhook-secret"),
 						  NULL};
+	const char *secret;
 
+	if (up_secret_ensure(up, "webhook-secret", &secret, err))
+		return -1;
 	/* A renewed certificate is read at the next start only, so it is part of what is run. */
 	if (hc_file_read(up_path(up, "certificates/api.crt"), 65536, &certificate, NULL, err))
 		return -1;
 	process->configuration = hc_arena_strdup(up->arena, certificate);
-	process->argv = up_arguments(up, argv);
+	process->argv = up_arguments_with_prefixes(up, argv);
 	process->before_start = before_start;
 	process->ready = ready;
 	return 0;

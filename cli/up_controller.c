@@ -53,6 +53,10 @@ int up_controller_prepare(struct up *up, struct hc_error *err)
 						  up_path(up, "run/controller.sock"),
 						  "--network-pool",
 						  up->network_pool,
+						  "--redis",
+						  up->redis_url,
+						  "--queue",
+						  QUEUE_NAME,
 						  up->embedded_engine ? "--embedded-engine" : NULL,
 						  NULL};
 

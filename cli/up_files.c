@@ -15,7 +15,6 @@
 
 #define SECRET_LENGTH 40
 #define SECRET_BYTES_MAX 1024
-#define QUEUE_NAME "helvetia-builds"
 
 int up_secret_ensure(struct up *up, const char *name, const char **ret_secret, struct hc_error *err)
 {

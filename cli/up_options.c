@@ -42,6 +42,9 @@ static const char UP_HELP[] =
 	"  --network-pool CIDR  networks of applications are taken from it (default 10.213.0.0/16, or the next "
 	"free)\n"
 	"  --traefik FILE       Traefik v3 (default: on PATH)\n"
+	"  --allow-repository-prefix URL   repositories may also lie here (several may be given); default: "
+	"https:// at\n"
+	"                       public addresses\n"
 	"  --no-sample          does not deploy the sample application\n";
 
 static const char DOWN_HELP[] =
@@ -53,7 +56,15 @@ static const char DOWN_HELP[] =
 	"  --purge       removes all data, too: database, volumes, images of the embedded engine, secrets\n"
 	"  --yes         confirms --purge\n";
 
-enum option_id { OPTION_HTTP = 256, OPTION_HTTPS, OPTION_API, OPTION_NO_SAMPLE, OPTION_PURGE, OPTION_YES };
+enum option_id {
+	OPTION_HTTP = 256,
+	OPTION_HTTPS,
+	OPTION_API,
+	OPTION_NO_SAMPLE,
+	OPTION_PREFIX,
+	OPTION_PURGE,
+	OPTION_YES
+};
 
 static const struct option UP_OPTIONS[] = {
 	{"state", required_argument, NULL, 's'},
@@ -64,6 +75,7 @@ static const struct option UP_OPTIONS[] = {
 	{"docker-host", required_argument, NULL, 'e'},
 	{"network-pool", required_argument, NULL, 'n'},
 	{"traefik", required_argument, NULL, 't'},
+	{"allow-repository-prefix", required_argument, NULL, OPTION_PREFIX},
 	{"no-sample", no_argument, NULL, OPTION_NO_SAMPLE},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -138,6 +150,11 @@ static int take_option(int id, struct up_options *options, struct hc_error *err)
 		return parse_port("https-port", optarg, &options->https_port, err);
 	case OPTION_API:
 		return parse_port("api-port", optarg, &options->api_port, err);
+	case OPTION_PREFIX:
+		if (options->prefix_count == UP_PREFIXES_MAX)
+			return hc_fail(err, HC_INVALID, "--allow-repository-prefix: at most %d of them", UP_PREFIXES_MAX);
+		options->prefixes[options->prefix_count++] = optarg;
+		return 0;
 	case OPTION_NO_SAMPLE:
 		options->no_sample = true;
 		return 0;
@@ -335,6 +352,28 @@ pid_t up_lock_holder(struct up *up)
 
 /* --- settings --- */
 
+/* Absent in what an older version wrote: then there are none. */
+static void load_prefixes(struct up *up, const json_t *list)
+{
+	const json_t *item;
+	size_t index;
+
+	json_array_foreach(list, index, item)
+	{
+		if (index < UP_PREFIXES_MAX && json_is_string(item))
+			up->prefixes[index] = hc_arena_strdup(up->arena, json_string_value(item));
+	}
+}
+
+static json_t *save_prefixes(const struct up *up)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; up->prefixes[i]; i++)
+		json_array_append_new(list, json_string(up->prefixes[i]));
+	return list;
+}
+
 int up_settings_load(struct up *up, struct hc_error *err)
 {
 	const char *path = up_path(up, "settings.json");
@@ -361,6 +400,7 @@ int up_settings_load(struct up *up, struct hc_error *err)
 		up->network_pool = hc_arena_strdup(up->arena, pool);
 		up->installation = *installation ? hc_arena_strdup(up->arena, installation) : NULL;
 		up->embedded_engine = embedded;
+		load_prefixes(up, json_object_get(root, "repositoryPrefixes"));
 	} else {
 		hc_fail(err, HC_INVALID, "%s: %s", path, problem.text);
 	}
@@ -371,10 +411,11 @@ int up_settings_load(struct up *up, struct hc_error *err)
 int up_settings_save(struct up *up, struct hc_error *err)
 {
 	json_t *root = json_pack(
-		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "domain", up->domain, "dockerHost",
+		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:o}", "domain", up->domain, "dockerHost",
 		up->docker_host, "embeddedEngine", up->embedded_engine, "networkPool", up->network_pool, "httpPort",
 		up->http_port, "httpsPort", up->https_port, "apiPort", up->api_port, "redisPort", up->redis_port,
-		"traefikPort", up->traefik_port, "installation", up->installation ? up->installation : "");
+		"traefikPort", up->traefik_port, "installation", up->installation ? up->installation : "",
+		"repositoryPrefixes", save_prefixes(up));
 	HC_AUTO_FREE text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
 	json_decref(root);
@@ -394,6 +435,8 @@ int up_settings_choose(struct up *up, struct hc_error *err)
 {
 	const struct up_options *options = &up->options;
 
+	if (options->prefix_count)
+		memcpy(up->prefixes, options->prefixes, sizeof(up->prefixes));
 	if (options->domain)
 		up->domain = options->domain;
 	if (!up->domain)

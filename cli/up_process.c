@@ -80,6 +80,22 @@ char **up_arguments(struct up *up, const char *const *argv)
 	return copy;
 }
 
+char **up_arguments_with_prefixes(struct up *up, const char *const *argv)
+{
+	const char **all;
+	size_t count = 0, prefixes = 0;
+
+	while (argv[count])
+		count++;
+	all = hc_arena_alloc_array(up->arena, count + 2 * UP_PREFIXES_MAX + 1, sizeof(*all));
+	memcpy(all, argv, count * sizeof(*all));
+	for (; up->prefixes[prefixes]; prefixes++) {
+		all[count++] = "--allow-repository-prefix";
+		all[count++] = up->prefixes[prefixes];
+	}
+	return up_arguments(up, all);
+}
+
 /* --- records --- */
 
 static char *record_path(struct up *up, const char *name)

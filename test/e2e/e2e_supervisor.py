@@ -10,7 +10,7 @@ import unittest
 
 from harness import HELVETIA, Load, Platform, eventually, main, say, service
 
-PARTS = ("postgres", "redis", "dockerd", "api", "traefik", "controller")
+PARTS = ("postgres", "redis", "dockerd", "api", "traefik", "controller", "worker")
 
 
 def alive(pid):
@@ -95,7 +95,7 @@ class Supervisor(unittest.TestCase):
         platform = self.new_platform()
         self.deploy(platform)
         for part, title in (("redis", "Redis"), ("postgres", "PostgreSQL"), ("traefik", "Traefik"), ("api", "API"),
-                            ("controller", "controller"), ("dockerd", "Docker Engine")):
+                            ("controller", "controller"), ("worker", "worker"), ("dockerd", "Docker Engine")):
             before = platform.pids()[part]
             os.kill(before, signal.SIGKILL)
             eventually(lambda part=part, before=before: platform.pids().get(part, before) != before, 30,
