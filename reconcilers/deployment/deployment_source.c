@@ -65,13 +65,31 @@ static bool busy(const struct job_view *job)
 	return job->id && (job->state == JOB_QUEUED || job->state == JOB_RUNNING);
 }
 
-/* C-59 is to begin, or has begun, with another build than the attempt's. */
-static bool rebuilds(const struct service_world *world)
+static void cancel(const struct job_view *job, const char *cause, struct plan *plan)
+{
+	const char *name = job->name && job->name[0] ? job->name : job->key;
+	struct action *action = plan_add(plan, ACTION_JOB_CANCEL, name, "%s", cause);
+
+	action->job = job;
+	action->id = job->id;
+}
+
+/* C-59 is to begin, or has begun, with another build than the attempt's. One that was begun and isn't needed
+ * any more, since the container runs again, ends; if another Service needs it as well, that one begins it
+ * anew. */
+static bool rebuilds(const struct service_world *world, struct plan *plan)
 {
 	const struct job_view *job = &world->serving_build;
 
-	return world->current_image.known && !world->current_image.present && job->key &&
-		   !hc_streq(job->key, world->build.key) && !(job->id && job->state == JOB_FAILED);
+	if (!job->key || hc_streq(job->key, world->build.key))
+		return false;
+	if (world->current_image.known && !world->current_image.present)
+		return !(job->id && job->state == JOB_FAILED);
+	if (!busy(job))
+		return false;
+	if (!job->cancel || (job->state == JOB_RUNNING && job->lease_left_ms < 0))
+		cancel(job, "what serves needs no new image any more", plan);
+	return true;
 }
 
 /* C-54, INV-13: at most one build of a Service runs beside the one that waits; what serves goes first. */
@@ -81,7 +99,7 @@ static bool place_is_free(const struct rollout *rollout, struct plan *plan)
 	bool stopping = world->earlier_build_runs &&
 					rollout_elapsed(world, &rollout->attempt->stage_since) < EARLIER_MS;
 
-	if (busy(&world->build) || (!stopping && !rebuilds(world)))
+	if (busy(&world->build) || (!rebuilds(world, plan) && !stopping))
 		return true;
 	plan_wake_at(plan, world->boot_ms + POLL_MS);
 	return false;
@@ -158,15 +176,11 @@ void source_cancel(const struct rollout *rollout, struct plan *plan)
 	if (world->work_shared)
 		return;
 	for (size_t index = 0; index < HC_COUNT(jobs); index++) {
-		struct action *action;
-
-		if (!work_open(jobs[index]) || jobs[index]->cancel || needed_by_serving(world, jobs[index]))
-			continue;
-		action = plan_add(plan, ACTION_JOB_CANCEL,
-						  jobs[index]->name && jobs[index]->name[0] ? jobs[index]->name : jobs[index]->key,
-						  "revision %" PRId64 " is given up", rollout->attempt->revision);
-		action->job = jobs[index];
-		action->id = jobs[index]->id;
+		if (work_open(jobs[index]) && !jobs[index]->cancel && !needed_by_serving(world, jobs[index]))
+			cancel(jobs[index],
+				   hc_arena_printf(rollout->arena, "revision %" PRId64 " is given up",
+								   rollout->attempt->revision),
+				   plan);
 	}
 }
 

@@ -209,6 +209,47 @@ static struct serving_look look_at_wanted(struct rollout *rollout)
 	return look;
 }
 
+/* How many surplus containers of a revision stay for now. */
+struct stand_ins {
+	int uncovered; /* wanted ordinals without a published, undrifted replica */
+	int drifted;   /* of these, those that are to be made anew: one that isn't published yet is kept for them,
+					  too */
+};
+
+enum stand_in { STAND_IN_ANSWERS, STAND_IN_MUTE, STAND_IN_UNPUBLISHED };
+
+static bool stands_in(const struct rollout *rollout, const struct deployment_view *deployment,
+					  const struct container_view *container, enum stand_in kind,
+					  const struct stand_ins *need)
+{
+	if (!rollout_published(rollout->world, container))
+		return kind == STAND_IN_UNPUBLISHED && need->drifted > 0 &&
+			   !made_anew(rollout, deployment, container);
+	return kind == (container->probe == PROBE_UNREADY ? STAND_IN_MUTE : STAND_IN_ANSWERS);
+}
+
+/* Who serves comes before who doesn't: one that stopped answering may lose its gate in the same plan (C-50).
+ */
+static void stand_in(struct rollout *rollout, const struct deployment_view *deployment,
+					 struct stand_ins *need)
+{
+	const struct service_world *world = rollout->world;
+
+	for (enum stand_in kind = STAND_IN_ANSWERS; kind <= STAND_IN_UNPUBLISHED; kind++) {
+		for (size_t index = 0; index < world->container_count && need->uncovered > 0; index++) {
+			const struct container_view *container = &world->containers[index];
+
+			if (!hc_streq(container->deployment_uid, deployment->uid) ||
+				container->ordinal < rollout->replicas ||
+				!stands_in(rollout, deployment, container, kind, need))
+				continue;
+			rollout->roles[index] = kind == STAND_IN_UNPUBLISHED ? ROLE_WANTED : ROLE_KEPT;
+			need->uncovered--;
+			need->drifted -= need->drifted > 0;
+		}
+	}
+}
+
 /* C-20 … C-24: which containers of the serving Deployment stay. What is surplus stands in for wanted replicas
  * that are not published, so that scaling down or making a drifted one anew never leaves fewer than before
  * (INV-3). A revision that is only the fallback of a newer one is left as it is: it goes soon. */
@@ -217,39 +258,36 @@ static void roles_serving(struct rollout *rollout)
 	const struct service_world *world = rollout->world;
 	const struct deployment_view *serving = rollout->serving;
 	struct serving_look look = look_at_wanted(rollout);
-	int uncovered = rollout->replicas - look.good;
-	int stand_ins_wanted = serving == rollout->current && !rollout->recreate ? look.drifted : 0;
+	struct stand_ins need = {.uncovered = rollout->replicas - look.good,
+							 .drifted = serving == rollout->current ? look.drifted : 0};
 
+	if (rollout->recreate)
+		return;
 	for (size_t index = 0; index < world->container_count; index++) {
 		const struct container_view *container = &world->containers[index];
-		enum container_role *role = &rollout->roles[index];
 		bool published = rollout_published(world, container);
 
-		if (!hc_streq(container->deployment_uid, serving->uid) || rollout->recreate)
-			continue;
-		if (container->ordinal < rollout->replicas) {
-			if (*role == ROLE_KEPT && serving == rollout->current &&
-				look.published - published >= rollout->replicas) {
-				*role = ROLE_UNWANTED;
-				look.published -= published;
-			}
-		} else if (uncovered > 0 &&
-				   (published || (stand_ins_wanted > 0 && !made_anew(rollout, serving, container)))) {
-			*role = published ? ROLE_KEPT : ROLE_WANTED;
-			uncovered--;
-			stand_ins_wanted -= stand_ins_wanted > 0;
+		if (hc_streq(container->deployment_uid, serving->uid) && container->ordinal < rollout->replicas &&
+			rollout->roles[index] == ROLE_KEPT && serving == rollout->current &&
+			look.published - published >= rollout->replicas) {
+			rollout->roles[index] = ROLE_UNWANTED;
+			look.published -= published;
 		}
 	}
-	if (stand_ins_wanted > 0)
+	stand_in(rollout, serving, &need);
+	if (need.drifted > 0)
 		rollout->surge = look.highest + 1;
 }
 
+/* C-21 holds for a revision that is being proved, too: it is published. */
 static void roles_attempt(struct rollout *rollout)
 {
+	const struct service_world *world = rollout->world;
 	const struct deployment_view *attempt = rollout->attempt;
+	struct stand_ins need = {.uncovered = rollout->replicas};
 
-	for (size_t index = 0; index < rollout->world->container_count; index++) {
-		const struct container_view *container = &rollout->world->containers[index];
+	for (size_t index = 0; index < world->container_count; index++) {
+		const struct container_view *container = &world->containers[index];
 
 		if (!hc_streq(container->deployment_uid, attempt->uid) || container->ordinal >= rollout->replicas)
 			continue;
@@ -258,7 +296,10 @@ static void roles_attempt(struct rollout *rollout)
 		if (attempt->stage == STAGE_STARTING && made_anew(rollout, attempt, container))
 			continue;
 		rollout->roles[index] = ROLE_WANTED;
+		need.uncovered -= rollout_published(world, container);
 	}
+	if (attempt->stage == STAGE_STABILIZING && !rollout->recreate)
+		stand_in(rollout, attempt, &need);
 }
 
 /* Old containers beside a current revision: left in place while it drains (design 7.4), parked under

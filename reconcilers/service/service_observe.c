@@ -302,12 +302,17 @@ static int source_repository(struct reconcile_context *context, struct hc_arena 
 	}
 	if (work_observe(context, &world->service, attempt, arena, &world->resolve, &world->build, err) < 0)
 		return -1;
-	if (build->id && build->state == JOB_SUCCEEDED)
-		return image_look(context, arena, world, build->image_id, attempt, &world->image, err);
-	/* Who else needs it matters before it is begun and when it may be given up. */
-	if (!given_up && build->id)
+	/* Who else needs it matters before it is begun, also again, and when it may be given up. */
+	if (build->id && build->state == JOB_SUCCEEDED) {
+		if (image_look(context, arena, world, build->image_id, attempt, &world->image, err) < 0)
+			return -1;
+		if (world->image.present)
+			return 0;
+	} else if (!given_up && build->id) {
 		return 0;
-	return work_observe_others(context, world, attempt, given_up && rollout->on ? &wanted : NULL, arena, err);
+	}
+	return work_observe_others(context, world, attempt, rollout->serving,
+							   given_up && rollout->on ? &wanted : NULL, arena, err);
 }
 
 static int source(struct reconcile_context *context, struct hc_arena *arena, struct service_world *world,

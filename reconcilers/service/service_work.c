@@ -119,10 +119,14 @@ static bool wanted_still(const struct service_world *world, const struct service
 }
 
 int work_observe_others(struct reconcile_context *context, struct service_world *world,
-						const struct deployment_view *attempt, const struct service_template *wanted,
-						struct hc_arena *arena, struct hc_error *err)
+						const struct deployment_view *attempt, const struct deployment_view *serving,
+						const struct service_template *wanted, struct hc_arena *arena, struct hc_error *err)
 {
 	if (attempt->stage == STAGE_QUEUED && earlier(context, world, attempt, arena, err) < 0)
+		return -1;
+	if (attempt->stage == STAGE_QUEUED && serving && !serving->template.image &&
+		work_observe(context, &world->service, serving, arena, &world->serving_resolve, &world->serving_build,
+					 err) < 0)
 		return -1;
 	world->work_shared = wanted_still(world, wanted, arena);
 	if (world->work_shared || !world->build.id)

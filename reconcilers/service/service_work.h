@@ -10,11 +10,13 @@ int work_observe(struct reconcile_context *context, const struct service_view *s
 				 const struct deployment_view *deployment, struct hc_arena *arena,
 				 struct job_view *ret_resolve, struct job_view *ret_build, struct hc_error *err)
 	HC_MUST_CHECK;
-/* world->work_shared and earlier_build_runs, after the attempt's jobs; wanted: what the spec says now, NULL:
+/* world->work_shared, earlier_build_runs and, while the attempt waits for its build, the build of what serves
+ * (NULL: nothing does), after the attempt's jobs; wanted: what the spec says now, NULL:
  * nothing. */
 int work_observe_others(struct reconcile_context *context, struct service_world *world,
-						const struct deployment_view *attempt, const struct service_template *wanted,
-						struct hc_arena *arena, struct hc_error *err) HC_MUST_CHECK;
+						const struct deployment_view *attempt, const struct deployment_view *serving,
+						const struct service_template *wanted, struct hc_arena *arena, struct hc_error *err)
+	HC_MUST_CHECK;
 /* follow and head of a Service with a repository; object: the whole Service as JSON. */
 int work_observe_follow(struct reconcile_context *context, struct service_world *world, const char *object,
 						struct hc_arena *arena, struct hc_error *err) HC_MUST_CHECK;

@@ -308,6 +308,8 @@ static void look_at_others(struct sim *sim, struct hc_arena *arena, struct servi
 	}
 	job = name ? find(sim, hc_arena_printf(arena, "build/%s", name + strlen("shop-"))) : NULL;
 	world->earlier_build_runs = job && job->view.state == JOB_RUNNING && strcmp(name, world->build.name) != 0;
+	if (rollout->attempt->stage == STAGE_QUEUED && rollout->serving && !rollout->serving->template.image)
+		look_at_work(sim, arena, rollout->serving, &world->serving_resolve, &world->serving_build);
 	if (rollout->on && !rollout->rollback && sim->spec.repository && sim->spec.commit &&
 		strcmp(rollout->attempt->template.commit, sim_commit_text(sim->spec.commit, arena)) == 0)
 		world->work_shared = true;
@@ -332,7 +334,7 @@ static void look_at_source(struct sim *sim, struct hc_arena *arena, struct servi
 	look_at_work(sim, arena, attempt, &world->resolve, &world->build);
 	if (world->build.id && world->build.state == JOB_SUCCEEDED)
 		world->image = image_look(sim, world->build.image_id);
-	else if (given_up || !world->build.id)
+	if (given_up || !world->build.id || (world->image.known && !world->image.present))
 		look_at_others(sim, arena, world, rollout);
 }
 

@@ -411,6 +411,18 @@ static void c18_proven(struct fixture *fixture)
 	stabilizing(fixture, 2000);
 }
 
+/* Scaled down while it is proved, and the wanted replica is not published: the surplus one stays. */
+static void c21_while_proving(struct fixture *fixture)
+{
+	struct deployment_view *attempt = in_stage(fixture, STAGE_STABILIZING);
+
+	attempt->current = true;
+	open_one(fixture, attempt, 0)->gate_open = false;
+	fixture->world.containers[0].listed = false;
+	fixture->world.containers[0].health = HEALTH_UNHEALTHY;
+	open_one(fixture, attempt, 1);
+}
+
 static void c18_first(struct fixture *fixture)
 {
 	struct deployment_view *attempt = in_stage(fixture, STAGE_STABILIZING);
@@ -639,6 +651,8 @@ static const struct fixture_case at_publishing[] = {
 	 "  1. set restart unless-stopped shop-r2-0-eb0c3431: the revision is published\n"
 	 "  2. set deployment shop-r2: SUCCESS\n"
 	 "  3. record event Deployed: Revision 2 serves with 1 replicas\n"},
+	{"C-21 while it is proved, too", c21_while_proving,
+	 "  1. open gate shop-r1-0-eb0c3431: all replicas of the revision answered\n  wake at +599000ms\n"},
 	{"C-18 the first has nobody to prove itself against", c18_first,
 	 "  1. set restart unless-stopped shop-r1-0-eb0c3431: the revision is published\n"
 	 "  2. set deployment shop-r1: SUCCESS\n"

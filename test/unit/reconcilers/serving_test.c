@@ -72,6 +72,13 @@ static void surplus_stands_in(struct fixture *fixture)
 	fixture->containers[0].state = CONTAINER_EXITED;
 }
 
+static void surplus_mute(struct fixture *fixture)
+{
+	surplus_stands_in(fixture);
+	fixture->containers[1].probe = PROBE_UNREADY;
+	fixture_published(fixture, &fixture->deployments[0], 2);
+}
+
 static void drifted(struct fixture *fixture)
 {
 	relabel(fixture, one(fixture));
@@ -417,6 +424,11 @@ static const struct fixture_case roles[] = {
 	 "  1. set deployment shop-r1: 1 replicas are dead and 0 missing: start 1\n"
 	 "  2. record event Healed: shop-r1-0-eb0c3431 was not running (exit code 0): started again\n"
 	 "  3. start container shop-r1-0-eb0c3431: it is not running\n"},
+	{"C-21 of two surplus ones, the one that answers stands in", surplus_mute,
+	 "  1. set deployment shop-r1: 1 replicas are dead and 0 missing: start 1\n"
+	 "  2. record event Healed: shop-r1-0-eb0c3431 was not running (exit code 0): started again\n"
+	 "  3. start container shop-r1-0-eb0c3431: it is not running\n"
+	 "  4. close gate shop-r1-1-eb0c3431: more replicas than wanted\n  wake at +50ms\n"},
 	{"C-22 drifted: a stand-in first", drifted,
 	 "  1. set deployment shop-r1: 0 replicas are dead and 1 missing: start 1\n"
 	 "  2. record event Healed: Replica 1 of revision 1 was missing: made\n"

@@ -343,6 +343,33 @@ static void c54_two(struct fixture *fixture, enum job_state of_attempt, enum job
 	fixture->world.serving_build.name = "shop-1";
 }
 
+/* The same, but the container of what serves came back by itself. */
+static void c54b_left(struct fixture *fixture, bool cancelled, int64_t lease_left_ms)
+{
+	build_in(fixture, JOB_QUEUED);
+	fixture->world.build.id = NULL;
+	fixture->world.serving_build = job(JOB_BUILD, JOB_RUNNING);
+	fixture->world.serving_build.key = "build/n/1";
+	fixture->world.serving_build.name = "shop-1";
+	fixture->world.serving_build.cancel = cancelled;
+	fixture->world.serving_build.lease_left_ms = lease_left_ms;
+}
+
+static void c54b_cancelled_first(struct fixture *fixture)
+{
+	c54b_left(fixture, false, 4000);
+}
+
+static void c54b_ending(struct fixture *fixture)
+{
+	c54b_left(fixture, true, 4000);
+}
+
+static void c54b_worker_lost(struct fixture *fixture)
+{
+	c54b_left(fixture, true, -1);
+}
+
 static void c54_serving_waits(struct fixture *fixture)
 {
 	c54_two(fixture, JOB_RUNNING, JOB_CANCELED);
@@ -392,6 +419,11 @@ static const struct fixture_case sources[] = {
 	{"C-54 an earlier one is being stopped", c54_earlier_runs, "  wake at +200ms\n"},
 	{"C-54 the image of what serves waits for it", c54_serving_waits, "  wake at +200ms\n"},
 	{"C-54 and goes first, if it has begun", c54_attempt_waits, "  wake at +200ms\n"},
+	{"C-54b a rebuild that isn't needed any more ends first", c54b_cancelled_first,
+	 "  1. cancel job shop-1: what serves needs no new image any more\n  wake at +200ms\n"},
+	{"C-54b it is ending", c54b_ending, "  wake at +200ms\n"},
+	{"C-54b and its worker is lost", c54b_worker_lost,
+	 "  1. cancel job shop-1: what serves needs no new image any more\n  wake at +200ms\n"},
 	{"W-6 it runs", w6_runs, "  wake at +1000ms\n"},
 	{"W-7 its worker is lost", w7_lost, "  1. reopen job shop-2: its worker w1 is lost\n"},
 	{"W-8 three times", w8_lost_three_times,
