@@ -51,10 +51,17 @@ void api_log_controller_close(struct api_log *log)
 		uv_close((uv_handle_t *)&log->pipe, pipe_closed);
 }
 
+/* Who follows and was told nothing by the controller yet waits on: it may just be started anew, and the row
+ * says when there is nothing more to wait for. */
 static void refuse(struct api_log *log, const char *problem)
 {
 	HC_AUTO_TEXT message = {0};
 
+	if (log->link && log->begun && log->follow && log->unfinished && log->answer.status != 200) {
+		api_log_controller_close(log);
+		api_log_wait(log);
+		return;
+	}
 	hc_text_printf(
 		&message,
 		"the log of %s can't be read now: the controller %s; it is started again by the platform, try "
@@ -157,7 +164,7 @@ static void have_written(uv_write_t *write, int status)
 {
 	struct api_log *log = write->data;
 
-	if (status < 0 && status != UV_ECANCELED && log->link)
+	if (status < 0 && status != UV_ECANCELED && log->link && !uv_is_closing((uv_handle_t *)&log->pipe))
 		refuse(log, "closed the connection");
 }
 

@@ -274,7 +274,7 @@ static void a_deployment_begins_with_its_build(void **state)
 	/* The build has ended, but there is no container yet. */
 	struct fake_controller *controller = fake_controller_start(path, NO_CONTAINER);
 	set_stage("{\"phase\":\"BUILDING\",\"stage\":\"Starting\",\"build\":\"shop-0123456789\"}");
-	usleep(600000);
+	assert_true(fake_controller_asked(controller));
 	HC_AUTO_FREE asked = fake_controller_stop(controller);
 	assert_non_null(asked);
 	assert_non_null(strstr(asked, R1));
@@ -304,6 +304,32 @@ static void then_come_the_containers(void **state)
 	follower_done(&follower, "one\ntwo\nserving\n");
 	/* Who comes now sees the containers only. */
 	expect_log(NAMESPACE "/deployments/shop-r1/log", 200, "serving\n");
+	free(fake_controller_stop(controller));
+	drop_service();
+}
+
+/* A controller that is just started anew costs a follower nothing. */
+static void a_controller_that_is_away_is_waited_for(void **state)
+{
+	HC_AUTO_FREE path = hc_xprintf("%s/controller.sock", fixture.folder);
+	struct follower follower;
+
+	(void)state;
+	make_service();
+	make_deployment();
+	HC_AUTO_FREE id = make_build();
+	claim(id);
+	write_log(id, "one\n");
+	finish(id, true);
+	set_stage("{\"phase\":\"BUILDING\",\"stage\":\"Queued\",\"build\":\"shop-0123456789\"}");
+	struct fake_controller *controller = fake_controller_start(path, ""); /* hangs up */
+	follower_start(&follower, NAMESPACE "/deployments/shop-r1/log?follow=true");
+	follower_wait(&follower, "one\n");
+	set_stage("{\"phase\":\"BUILDING\",\"stage\":\"Starting\",\"build\":\"shop-0123456789\"}");
+	assert_true(fake_controller_asked(controller));
+	free(fake_controller_stop(controller));
+	controller = fake_controller_start(path, CONTAINERS);
+	follower_done(&follower, "one\nserving\n");
 	free(fake_controller_stop(controller));
 	drop_service();
 }
@@ -372,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_long_build_log_arrives_whole),
 		cmocka_unit_test(a_deployment_begins_with_its_build),
 		cmocka_unit_test(then_come_the_containers),
+		cmocka_unit_test(a_controller_that_is_away_is_waited_for),
 		cmocka_unit_test(a_failed_build_tells_why),
 		cmocka_unit_test(an_end_in_order_ends_followers),
 	};

@@ -4,11 +4,13 @@
 #include "base/alloc.h"
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 struct fake_controller {
@@ -18,6 +20,7 @@ struct fake_controller {
 	char *request;
 	int fd;
 	int stop[2];
+	sem_t asked;
 };
 
 static void answer(struct fake_controller *controller, int fd)
@@ -32,6 +35,7 @@ static void answer(struct fake_controller *controller, int fd)
 	buffer[strcspn(buffer, "\r\n")] = '\0';
 	free(controller->request);
 	controller->request = hc_xstrdup(buffer);
+	sem_post(&controller->asked);
 	size_t first = pause ? (size_t)(pause - controller->answer) : strlen(controller->answer);
 	if (send(fd, controller->answer, first, MSG_NOSIGNAL) < 0 || !pause)
 		return;
@@ -60,6 +64,7 @@ struct fake_controller *fake_controller_start(const char *socket_path, const cha
 	struct fake_controller *controller = hc_xalloc(sizeof(*controller));
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+	sem_init(&controller->asked, 0, 0);
 	controller->answer = answer_bytes;
 	controller->path = hc_xstrdup(socket_path);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
@@ -72,6 +77,15 @@ struct fake_controller *fake_controller_start(const char *socket_path, const cha
 	return controller;
 }
 
+bool fake_controller_asked(struct fake_controller *controller)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += 15;
+	return sem_timedwait(&controller->asked, &deadline) == 0;
+}
+
 char *fake_controller_stop(struct fake_controller *controller)
 {
 	char *request = controller->request;
@@ -82,6 +96,7 @@ char *fake_controller_stop(struct fake_controller *controller)
 	close(controller->stop[0]);
 	close(controller->stop[1]);
 	unlink(controller->path);
+	sem_destroy(&controller->asked);
 	free(controller->path);
 	free(controller);
 	return request;
