@@ -1,4 +1,5 @@
-/* Hashes, HMAC, constant-time comparison, and the certificates of an installation, over OpenSSL 3 (libcrypto). */
+/* Hashes, HMAC, constant-time comparison, and the certificates of an installation, over OpenSSL 3 (libcrypto).
+ * Sealing is in crypto_seal.h. */
 #ifndef CRYPTO_H
 #define CRYPTO_H
 
