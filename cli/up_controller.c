@@ -13,17 +13,18 @@ static int ready(struct up *up, struct hc_error *err)
 								 .unix_socket = up_path(up, "run/controller.sock")};
 	struct up_answer answer;
 	json_t *root = NULL;
+	const char *trouble = "";
 	int leader = 0;
 
 	if (up_http(&request, &answer, err))
 		return -1;
 	if (answer.status == 200)
 		root = json_loads(hc_text_string(&answer.body), 0, NULL);
-	if (!root || json_unpack(root, "{s:b}", "leader", &leader))
+	if (!root || json_unpack(root, "{s:b,s?s}", "leader", &leader, "trouble", &trouble))
 		hc_fail(err, HC_TRANSIENT, "GET /leader: HTTP %ld: %.200s", answer.status,
 				hc_text_string(&answer.body));
 	else if (!leader)
-		hc_fail(err, HC_TRANSIENT, "another controller leads this installation");
+		hc_fail(err, HC_TRANSIENT, "it does not lead yet: %s", *trouble ? trouble : "it has just started");
 	json_decref(root);
 	hc_text_done(&answer.body);
 	return leader ? 0 : -1;

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RENEW_MS 500
@@ -50,7 +51,8 @@ struct leader {
 	int lock_fd; /* -1: not held */
 	int64_t written_ms;
 	struct leader_state written;     /* what leader.json says */
-	char trouble[HC_ERROR_TEXT_MAX]; /* last one that was logged */
+	pthread_mutex_t trouble_lock;    /* only the thread writes; others read under it */
+	char trouble[HC_ERROR_TEXT_MAX]; /* why it does not lead; each is logged once */
 	/* everybody's */
 	_Atomic(const char *) installation;
 	atomic_int_fast64_t renewed_ms; /* 0: does not lead */
@@ -82,6 +84,13 @@ const char *leader_installation(const struct leader *leader)
 bool leader_database_trusted(const struct leader *leader)
 {
 	return atomic_load(&leader->trusted);
+}
+
+void leader_trouble(struct leader *leader, struct hc_text *text)
+{
+	pthread_mutex_lock(&leader->trouble_lock);
+	hc_text_append(text, leader->trouble);
+	pthread_mutex_unlock(&leader->trouble_lock);
 }
 
 void leader_saw_version(struct leader *leader, int64_t resource_version)
@@ -156,6 +165,9 @@ static int take_host_lock(struct leader *leader, bool *ret_held, struct hc_error
 	*ret_held = leader->lock_fd >= 0;
 	if (*ret_held)
 		return 0;
+	/* Small systems without systemd don't have the folder after a boot. */
+	if (mkdir(LOCK_FOLDER, 0755) && errno != EEXIST)
+		return hc_fail(err, HC_TRANSIENT, "make %s: %s", LOCK_FOLDER, strerror(errno));
 	path = lock_path(leader);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -325,11 +337,18 @@ static int try_to_lead(struct leader *leader, bool *ret_leads, struct hc_error *
 	return 0;
 }
 
+static void set_trouble(struct leader *leader, const char *text)
+{
+	pthread_mutex_lock(&leader->trouble_lock);
+	(void)snprintf(leader->trouble, sizeof leader->trouble, "%s", text);
+	pthread_mutex_unlock(&leader->trouble_lock);
+}
+
 static void log_trouble(struct leader *leader, const char *message, const char *text)
 {
 	if (strcmp(leader->trouble, text) == 0)
 		return;
-	(void)snprintf(leader->trouble, sizeof leader->trouble, "%s", text);
+	set_trouble(leader, text);
 	hc_log(HC_LOG_WARN, message, "error", text, NULL);
 }
 
@@ -354,7 +373,7 @@ static int step_standby(struct leader *leader)
 		log_trouble(leader, "standby", "another controller leads this installation");
 		return STANDBY_MS;
 	}
-	leader->trouble[0] = '\0';
+	set_trouble(leader, "");
 	(void)snprintf(epoch, sizeof epoch, "%" PRId64, leader_epoch(leader));
 	hc_log(HC_LOG_INFO, "leading", "epoch", epoch, "installation", leader_installation(leader), NULL);
 	leader->options.changed(true, leader->options.payload);
@@ -408,6 +427,7 @@ struct leader *leader_new(const struct leader_options *options)
 	(void)gethostname(host, sizeof host - 1);
 	leader->holder = hc_xprintf("%s/%d", host, (int)getpid());
 	leader->state_path = hc_xprintf("%s/leader.json", options->state_folder);
+	pthread_mutex_init(&leader->trouble_lock, NULL);
 	atomic_store(&leader->trusted, true);
 	return leader;
 }
@@ -429,6 +449,7 @@ void leader_free(struct leader *leader)
 	if (leader->started)
 		(void)pthread_join(leader->thread, NULL);
 	give_up_locks(leader);
+	pthread_mutex_destroy(&leader->trouble_lock);
 	docker_close(leader->docker);
 	hc_arena_free(leader->arena);
 	free(leader->holder);

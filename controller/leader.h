@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct hc_text;
 struct leader;
 struct stop;
 
@@ -40,6 +41,8 @@ const char *leader_installation(const struct leader *leader);
 /* False: the database is behind what the state directory has seen, so it is a restored backup. Nothing is
  * destroyed until a person says so by removing STATE/leader.json. */
 bool leader_database_trusted(const struct leader *leader);
+/* Appends why it does not lead; nothing while it does, or before the first try. */
+void leader_trouble(struct leader *leader, struct hc_text *text);
 /* The newest resourceVersion that anybody here has seen. */
 void leader_saw_version(struct leader *leader, int64_t resource_version);
 

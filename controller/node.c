@@ -33,8 +33,10 @@ static void answer_text(struct http_request *request, int status, const char *te
 static void answer_leader(struct node *node, struct http_request *request)
 {
 	const char *installation = leader_installation(node->options.leader);
+	HC_AUTO_TEXT trouble = {0};
 	HC_AUTO_TEXT text = {0};
 
+	leader_trouble(node->options.leader, &trouble);
 	hc_text_printf(&text, "{\"leader\":%s,\"epoch\":%" PRId64 ",\"databaseTrusted\":%s,\"installation\":",
 				   leader_may_act(node->options.leader) ? "true" : "false",
 				   leader_epoch(node->options.leader),
@@ -43,6 +45,8 @@ static void answer_leader(struct node *node, struct http_request *request)
 		hc_text_append_json_string(&text, installation);
 	else
 		hc_text_append(&text, "null");
+	hc_text_append(&text, ",\"trouble\":");
+	hc_text_append_json_string(&text, hc_text_string(&trouble));
 	hc_text_append(&text, "}\n");
 	http_reply(request, &(struct http_reply){.status = 200, .body = text.data, .length = text.length});
 }
