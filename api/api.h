@@ -35,6 +35,7 @@ struct api_options {
 struct api_auth;
 struct api_hub;
 struct api_log;
+struct api_openapi;
 struct api_webhook;
 
 struct api {
@@ -46,6 +47,7 @@ struct api {
 	struct api_auth *auth;
 	struct api_hub *hub;
 	struct api_webhook *webhook;
+	struct api_openapi *openapi;
 	uv_poll_t stream_poll;
 	uv_poll_t listener_poll;
 	uv_timer_t retry; /* of the first start, until the database answers */
@@ -90,6 +92,8 @@ void api_answer_fail(struct api_call *call, int code, const char *format, ...) H
 /* By class; text is err's. INTERNAL errors are logged. */
 void api_answer_error(struct api_call *call, const struct hc_error *err);
 void api_answer_json(struct api_call *call, int code, char *body_take, size_t length);
+/* The value must outlive the call; beyond what fits it is dropped. */
+void api_answer_header(struct api_call *call, const char *name, const char *value);
 /* Warning: 299 - "text". Beyond what fits it is dropped. */
 void api_answer_warn(struct api_call *call, const char *text);
 /* Sends the answer and frees the call. Loop thread. */

@@ -1,6 +1,8 @@
 /* From request to handler, and the answer back. */
 #include "api.h"
 
+#include "api_discovery.h"
+#include "api_openapi.h"
 #include "api_webhook.h"
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -21,7 +23,7 @@ void api_answer_json(struct api_call *call, int code, char *body_take, size_t le
 	call->answer.length = length;
 }
 
-static void add_header(struct api_call *call, const char *name, const char *value)
+void api_answer_header(struct api_call *call, const char *name, const char *value)
 {
 	struct api_answer *answer = &call->answer;
 
@@ -35,9 +37,10 @@ void api_answer_status(struct api_call *call, const struct api_status *status)
 
 	api_answer_json(call, status->code, body, strlen(body));
 	if (status->retry_after_seconds)
-		add_header(call, "Retry-After", hc_arena_printf(call->arena, "%d", status->retry_after_seconds));
+		api_answer_header(call, "Retry-After",
+						  hc_arena_printf(call->arena, "%d", status->retry_after_seconds));
 	if (status->code == 401)
-		add_header(call, "WWW-Authenticate", "Bearer realm=\"helvetia\"");
+		api_answer_header(call, "WWW-Authenticate", "Bearer realm=\"helvetia\"");
 }
 
 void api_answer_fail(struct api_call *call, int code, const char *format, ...)
@@ -70,7 +73,7 @@ void api_answer_warn(struct api_call *call, const char *text)
 
 	hc_text_append(&quoted, "299 - ");
 	hc_text_append_json_string(&quoted, text);
-	add_header(call, "Warning", hc_arena_strdup(call->arena, hc_text_string(&quoted)));
+	api_answer_header(call, "Warning", hc_arena_strdup(call->arena, hc_text_string(&quoted)));
 }
 
 void api_reply(struct api_call *call)
@@ -138,6 +141,36 @@ static void answer_readyz(struct api_call *call)
 	store_stream_version(call->api->stream, version_known, call);
 }
 
+/* --- what is served at all --- */
+
+static void answer_discovery(struct api_call *call)
+{
+	struct api_accept accept;
+	const char *content_type = NULL;
+
+	api_accept_parse(http_request_header(call->request, "Accept"), &accept);
+	char *text = api_discovery_json(call->route.path, &accept, &content_type);
+	call->answer.content_type = content_type;
+	api_answer_header(call, "Vary", "Accept");
+	api_answer_json(call, 200, text, strlen(text));
+	api_reply(call);
+}
+
+/* A document asked for by its hash never changes. */
+static void answer_openapi(struct api_call *call)
+{
+	const char *hash = NULL;
+	const char *text = api_openapi_document(call->api->openapi, call->route.path, &hash);
+
+	if (hash) {
+		api_answer_header(call, "ETag", hc_arena_printf(call->arena, "\"%s\"", hash));
+		if (hc_streq(http_query_get(&call->query, "hash"), hash))
+			api_answer_header(call, "Cache-Control", "public, max-age=31536000, immutable");
+	}
+	api_answer_json(call, 200, hc_xstrdup(text), strlen(text));
+	api_reply(call);
+}
+
 /* --- the way of a request --- */
 
 static void refuse_route(struct api_call *call, int status)
@@ -196,6 +229,10 @@ void api_dispatch(struct api_call *call)
 		api_apply(call);
 	else if (route->endpoint == API_DELIVERIES)
 		api_deliveries(call);
+	else if (route->endpoint == API_DISCOVERY)
+		answer_discovery(call);
+	else if (route->endpoint == API_OPENAPI)
+		answer_openapi(call);
 	else if (route->subresource == API_LOG)
 		api_log(call);
 	else if (route->verb == API_WATCH)

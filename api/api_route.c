@@ -33,22 +33,38 @@ static const struct {
 	{"status", API_STATUS, API_GET},
 };
 
-#define WEBHOOKS "webhooks"
-#define GITHUB "github"
+#define WEBHOOK_PATH "webhooks/github"
+#define AUTHORIZATION "apis/authorization.k8s.io"
+#define AUTHENTICATION "apis/authentication.k8s.io"
 
+/* Paths without objects, segment by segment. */
 static const struct {
-	const char *name;
-	const char *second; /* NULL: one segment */
+	const char *path;
 	enum api_endpoint endpoint;
 	const char *method;
 } endpoints[] = {
-	{"healthz", NULL, API_HEALTHZ, "GET"},
-	{"livez", NULL, API_HEALTHZ, "GET"},
-	{"readyz", NULL, API_READYZ, "GET"},
-	{"version", NULL, API_VERSION, "GET"},
-	{"apply", NULL, API_APPLY, "POST"},
-	{WEBHOOKS, GITHUB, API_WEBHOOK, "POST"},
-	{WEBHOOKS, "deliveries", API_DELIVERIES, "GET"},
+	{"healthz", API_HEALTHZ, "GET"},
+	{"livez", API_HEALTHZ, "GET"},
+	{"readyz", API_READYZ, "GET"},
+	{"version", API_VERSION, "GET"},
+	{"apply", API_APPLY, "POST"},
+	{WEBHOOK_PATH, API_WEBHOOK, "POST"},
+	{"webhooks/deliveries", API_DELIVERIES, "GET"},
+	{"api", API_DISCOVERY, "GET"},
+	{"api/v1", API_DISCOVERY, "GET"},
+	{"apis", API_DISCOVERY, "GET"},
+	{"apis/" GROUP, API_DISCOVERY, "GET"},
+	{"apis/" VERSION, API_DISCOVERY, "GET"},
+	{AUTHORIZATION, API_DISCOVERY, "GET"},
+	{AUTHORIZATION "/v1", API_DISCOVERY, "GET"},
+	{AUTHENTICATION, API_DISCOVERY, "GET"},
+	{AUTHENTICATION "/v1", API_DISCOVERY, "GET"},
+	{"openapi/v3", API_OPENAPI, "GET"},
+	{"openapi/v3/api/v1", API_OPENAPI, "GET"},
+	{"openapi/v3/apis/" VERSION, API_OPENAPI, "GET"},
+	{AUTHORIZATION "/v1/selfsubjectaccessreviews", API_REVIEW, "POST"},
+	{AUTHORIZATION "/v1/selfsubjectrulesreviews", API_REVIEW, "POST"},
+	{AUTHENTICATION "/v1/selfsubjectreviews", API_REVIEW, "POST"},
 };
 
 static const struct {
@@ -75,6 +91,20 @@ const struct api_kind *api_kind_of(enum store_kind kind)
 	return NULL;
 }
 
+const struct api_kind *api_kind_at(size_t index)
+{
+	return index < HC_COUNT(kinds) ? &kinds[index] : NULL;
+}
+
+unsigned api_subresource_at(size_t index, const char **ret_name, enum api_subresource *ret_subresource)
+{
+	if (index >= HC_COUNT(subresources))
+		return 0;
+	*ret_name = subresources[index].name;
+	*ret_subresource = subresources[index].subresource;
+	return subresources[index].verbs;
+}
+
 const struct api_kind *api_kind_find(const char *api_version, const char *kind)
 {
 	for (size_t index = 0; index < HC_COUNT(kinds); index++)
@@ -96,15 +126,25 @@ static bool is_read(const char *method)
 	return hc_streq(method, "GET") || hc_streq(method, "HEAD");
 }
 
+static bool path_is(const struct http_query *query, const char *path)
+{
+	for (size_t index = 0; index < query->segment_count; index++) {
+		size_t length = strlen(query->segments[index]);
+		bool last = index + 1 == query->segment_count;
+		if (strncmp(path, query->segments[index], length) != 0 || path[length] != (last ? '\0' : '/'))
+			return false;
+		path += length + 1;
+	}
+	return query->segment_count > 0;
+}
+
 static int find_endpoint(const char *method, const struct http_query *query, struct api_route *route)
 {
-	const char *second = query->segment_count > 1 ? query->segments[1] : NULL;
-
 	for (size_t index = 0; index < HC_COUNT(endpoints); index++) {
-		if (!hc_streq(query->segments[0], endpoints[index].name) ||
-			!hc_streq(second, endpoints[index].second))
+		if (!path_is(query, endpoints[index].path))
 			continue;
 		route->endpoint = endpoints[index].endpoint;
+		route->path = endpoints[index].path;
 		bool fits = hc_streq(endpoints[index].method, "GET") ? is_read(method)
 															 : hc_streq(method, endpoints[index].method);
 		return fits ? 0 : 405;
@@ -183,7 +223,7 @@ static int find_objects(const char *method, const struct http_query *query, cons
 
 size_t api_route_body_limit(const char *method, const char *target, size_t body_max)
 {
-	static const char path[] = "/" WEBHOOKS "/" GITHUB;
+	static const char path[] = "/" WEBHOOK_PATH;
 	size_t length = strcspn(target, "?");
 	bool webhook = hc_streq(method, "POST") && length == strlen(path) && memcmp(target, path, length) == 0;
 
@@ -193,10 +233,10 @@ size_t api_route_body_limit(const char *method, const char *target, size_t body_
 int api_route_find(const char *method, const struct http_query *query, struct api_route *ret_route)
 {
 	struct api_route route = {.subresource = API_MAIN};
-	int status = 404;
+	int status = find_endpoint(method, query, &route);
 
-	if (query->segment_count == 1 || query->segment_count == 2)
-		status = find_endpoint(method, query, &route);
+	if (route.path)
+		;
 	else if (query->segment_count >= 3 && hc_streq(query->segments[0], "api") &&
 			 hc_streq(query->segments[1], "v1"))
 		status = find_objects(method, query, "", 2, &route);

@@ -33,6 +33,9 @@ struct api_kind {
 };
 
 const struct api_kind *api_kind_of(enum store_kind kind);
+const struct api_kind *api_kind_at(size_t index); /* 0, 1, …; NULL after the last */
+/* The verbs of a kind of subresource; 0 after the last. */
+unsigned api_subresource_at(size_t index, const char **ret_name, enum api_subresource *ret_subresource);
 const struct api_kind *api_kind_find(const char *api_version, const char *kind); /* NULL: not served */
 
 enum api_endpoint {
@@ -43,10 +46,14 @@ enum api_endpoint {
 	API_APPLY,
 	API_WEBHOOK,    /* POST /webhooks/github: no token, but a signature */
 	API_DELIVERIES, /* GET /webhooks/deliveries */
+	API_DISCOVERY,  /* /api, /apis, and the resources of a group and version */
+	API_OPENAPI,    /* /openapi/v3… */
+	API_REVIEW,     /* POST of a self-subject review */
 };
 
 struct api_route {
 	enum api_endpoint endpoint;
+	const char *path; /* of an endpoint, without the first slash; NULL for objects */
 	const struct api_kind *kind;
 	const char *namespace_name; /* NULL: over all, or the kind has none */
 	const char *name;           /* NULL: the collection */

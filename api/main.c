@@ -5,6 +5,7 @@
  */
 #include "api_watch.h"
 
+#include "api_openapi.h"
 #include "api_webhook.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -142,6 +143,7 @@ static int start(struct process *process, struct hc_error *err)
 	uv_loop_init(&api->loop);
 	uv_mutex_init(&api->stores_lock);
 	api->arena = hc_arena_new();
+	api->openapi = api_openapi_new();
 	api->auth = api_auth_new();
 	api->hub = api_hub_new(api);
 	uv_timer_init(&api->loop, &api->retry);
@@ -156,6 +158,7 @@ static void finish(struct process *process)
 	api_stores_close(api);
 	api_auth_free(api->auth);
 	api_webhook_free(api->webhook);
+	api_openapi_free(api->openapi);
 	uv_mutex_destroy(&api->stores_lock);
 	hc_arena_free(api->arena);
 	schema_unload();
