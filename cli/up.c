@@ -111,8 +111,12 @@ static int step_process(struct up *up, enum up_part part, int (*prepare)(struct 
 
 static int step_engine(struct up *up, struct hc_error *err)
 {
-	if (up->embedded_engine)
-		return step_process(up, UP_ENGINE, up_engine_prepare, err);
+	if (up->embedded_engine) {
+		if (step_process(up, UP_ENGINE, up_engine_prepare, err))
+			return -1;
+		up_engine_note_bridge(up);
+		return 0;
+	}
 	up_step_begin(up, "Docker Engine");
 	if (up_engine_check(up, err))
 		return -1;

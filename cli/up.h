@@ -7,6 +7,7 @@
  *   up_process.c    start, adopt, watch and stop one process; its record and log
  *   up_wait.c       waiting for readiness, for a signal, for the end
  *   up_postgres.c up_redis.c up_engine.c up_api.c up_traefik.c up_controller.c up_worker.c    one part each
+ *   up_bridge.c     the bridge for the steps of builds
  *   up_leftover.c   what outlives the embedded engine
  *   up_files.c      secrets, kubeconfig, endpoints.json
  *   up_sample.c     the sample application
@@ -228,6 +229,12 @@ int up_engine_choose(struct up *up, struct hc_error *err)
 	HC_MUST_CHECK; /* sets docker_host, embedded_engine */
 int up_engine_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_engine_check(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* it answers; says what it lacks */
+void up_engine_note_bridge(struct up *up); /* says when the embedded engine has no bridge for builds */
+/* The embedded engine's bridge for builds: made or taken over, with its subnet of the pool; removed when it
+ * exists. */
+char *up_bridge_name(struct up *up);
+int up_bridge_ensure(struct up *up, const char **ret_subnet, struct hc_error *err) HC_MUST_CHECK;
+int up_bridge_remove(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 void up_end_containerd(struct up *up); /* of an embedded engine whose dockerd has ended */
 void up_engine_clear(struct up *up);   /* after its end: containerd, shims and mounts that outlived it */
 void up_engine_clear_if_idle(struct up *up); /* the same, unless containers still run */

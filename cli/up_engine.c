@@ -1,6 +1,6 @@
 /* The Docker Engine: one that is there already, or an embedded one whose socket, data and state all lie in
- * DIR/docker and DIR/run. The embedded one has live-restore on, so that its restart stops no application, and
- * no firewall and no default bridge: networks and rules of ours are the controller's alone.
+ * DIR/docker and DIR/run. The embedded one has live-restore on, so that its restart stops no application, no
+ * firewall, since rules of ours are the controller's alone, and as its default bridge ours (up_bridge.c).
  *
  * What outlives it is cleared by up_leftover.c. */
 #include "up.h"
@@ -67,8 +67,10 @@ static int forget_pid(const char *path, struct hc_error *err)
  * wait for it in vain. */
 static int before_start(struct up *up, struct hc_error *err)
 {
+	const char *subnet;
+
 	up_end_containerd(up);
-	return forget_pid(up_path(up, "run/docker.pid"), err) ||
+	return up_bridge_ensure(up, &subnet, err) || forget_pid(up_path(up, "run/docker.pid"), err) ||
 				   forget_pid(up_path(up, "docker/exec/containerd/containerd.pid"), err)
 			   ? -1
 			   : 0;
@@ -91,19 +93,27 @@ int up_engine_prepare(struct up *up, struct hc_error *err)
 						  up_path(up, "run/docker.pid"),
 						  NULL};
 
+	const char *subnet;
+
 	if (!argv[0] || !up_find_program(up, "containerd"))
 		return hc_fail(err, HC_NOT_FOUND,
 					   "no Docker Engine answers, and dockerd is not installed: apt-get install "
 					   "docker.io, or name an engine with --docker-host");
-	process->configuration = "{\n"
-							 "  \"live-restore\": true,\n"
-							 "  \"log-level\": \"warn\",\n"
-							 "  \"userland-proxy\": false,\n"
-							 "  \"iptables\": false,\n"
-							 "  \"ip6tables\": false,\n"
-							 "  \"ip-masq\": false,\n"
-							 "  \"bridge\": \"none\"\n"
-							 "}\n";
+	if (up_bridge_ensure(up, &subnet, err))
+		return -1;
+	/* The subnet is the bridge's anyway; written down, its change is one of what is run. */
+	process->configuration = hc_arena_printf(up->arena,
+											 "{\n"
+											 "  \"live-restore\": true,\n"
+											 "  \"log-level\": \"warn\",\n"
+											 "  \"userland-proxy\": false,\n"
+											 "  \"iptables\": false,\n"
+											 "  \"ip6tables\": false,\n"
+											 "  \"ip-masq\": false,\n"
+											 "  \"bridge\": \"%s\",\n"
+											 "  \"fixed-cidr\": \"%s\"\n"
+											 "}\n",
+											 up_bridge_name(up), subnet);
 	if (hc_folder_make(up_path(up, "docker"), 0711, err) ||
 		up_file_for(configuration, NULL, process->configuration, err))
 		return -1;
@@ -133,4 +143,21 @@ int up_engine_check(struct up *up, struct hc_error *err)
 	json_decref(root);
 	hc_text_done(&answer.body);
 	return 0;
+}
+
+/* An engine that is started while containers of ours still run keeps the networks that it had: one without
+ * our bridge, from an older version, gets it at the next start without containers only. */
+void up_engine_note_bridge(struct up *up)
+{
+	struct up_request request = {.url = "http://docker/networks/bridge",
+								 .unix_socket = socket_of(up->docker_host)};
+	struct up_answer answer;
+
+	if (up_http(&request, &answer, NULL))
+		return; /* what comes next needs the engine and says more */
+	if (answer.status == 404)
+		up_say(
+			"note: this engine has no bridge for builds yet, so their RUN steps wait; stop the platform and "
+			"start it again once");
+	hc_text_done(&answer.body);
 }

@@ -194,4 +194,7 @@ void up_engine_clear(struct up *up)
 	unmount_all(up);
 	if (hc_folder_remove(up_path(up, "docker/exec"), &err))
 		up_say("%s", err.text);
+	err = (struct hc_error){0};
+	if (up_bridge_remove(up, &err))
+		up_say("%s", err.text);
 }

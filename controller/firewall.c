@@ -79,6 +79,7 @@ static void chains_append(const char *pool, struct hc_text *text)
 		"\t\ttype filter hook forward priority -10; policy accept;\n"
 		"\t\tiifname != \"hv-*\" oifname != \"hv-*\" accept\n"
 		"\t\tct state established,related accept\n"
+		"\t\tiifname \"hv-build-*\" oifname \"hv-build-*\" drop comment \"one build from another\"\n"
 		"\t\tiifname \"hv-*\" oifname \"hv-*\" ip saddr . ip daddr @same_network accept\n"
 		"\t\toifname \"hv-*\" ip daddr %s drop comment \"from other tenants, and past the proxy\"\n"
 		"\t\toifname \"hv-*\" ip saddr %s drop\n"

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import HELVETIA, HELLO, Platform, UnixConnection, eventually, main, say, service
+from git_server import GitServer
+from harness import HELVETIA, HELLO, Platform, UnixConnection, condition, eventually, main, say, service
 
 
 def output(*command):
@@ -223,6 +224,24 @@ class ForeignEngine(unittest.TestCase):
             platform.docker("DELETE", "/networks/strangers")
         finally:
             platform.close()
+
+    def test_b_an_engine_without_a_bridge_is_named_as_what_a_build_waits_for(self):
+        with tempfile.TemporaryDirectory() as folder, GitServer(folder) as server:
+            server.repository("steps")
+            server.commit("steps", {"Dockerfile": "FROM run-base:1\nRUN true\n"})
+            platform = Platform(["--allow-repository-prefix", server.url], f"unix://{self.socket}")
+            try:
+                platform.start()
+                platform.shell_image("run-base:1")
+                platform.apply({"apiVersion": "helvetia.cloud/v1", "kind": "Service", "metadata": {"name": "steps"},
+                                "spec": {"repoUrl": f"{server.url}/steps.git", "branch": "main"}})
+                eventually(lambda: "network bridge not found" in
+                           (condition(platform.service("steps"), "Ready") or {}).get("message", ""), 60,
+                           "the Service says what its build waits for")
+                self.assertEqual([name for name in os.listdir("/sys/class/net") if name.startswith("hv-build-")],
+                                 [], "no bridge is made for an engine that isn't ours")
+            finally:
+                platform.close()
 
 
 if __name__ == "__main__":

@@ -329,6 +329,21 @@ class Platform:
         changes += [f"ENV {key}={value}" for key, value in environment.items()]
         changes += [f"LABEL {key}={value}" for key, value in (labels or {}).items()]
         changes += [f"VOLUME {path}" for path in volumes]
+        return self.load_image(tag, archive, changes)
+
+    def shell_image(self, tag):
+        """The same with a shell and small tools (busybox), in which `RUN` steps can run."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for path, name in ((HELLO, "hello"), (shutil.which("busybox"), "bin/busybox")):
+                tar.add(path, name, filter=lambda info: setattr(info, "mode", 0o755) or info)
+            for name in ("sh", "nc", "tail"):
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+        return self.load_image(tag, archive, ["ENTRYPOINT [\"/hello\"]", "ENV PATH=/bin"])
+
+    def load_image(self, tag, archive, changes):
         repository, _, name = tag.partition(":")
         query = urllib.parse.urlencode([("fromSrc", "-"), ("repo", repository), ("tag", name or "latest")] +
                                        [("changes", change) for change in changes])

@@ -84,6 +84,8 @@ static void the_table_is_replaced_in_one_script(void **state)
 						"\t\ttype filter hook forward priority -10; policy accept;\n"
 						"\t\tiifname != \"hv-*\" oifname != \"hv-*\" accept\n"
 						"\t\tct state established,related accept\n"
+						"\t\tiifname \"hv-build-*\" oifname \"hv-build-*\" drop comment \"one build from "
+						"another\"\n"
 						"\t\tiifname \"hv-*\" oifname \"hv-*\" ip saddr . ip daddr @same_network accept\n"
 						"\t\toifname \"hv-*\" ip daddr 10.213.0.0/23 drop comment \"from other tenants, and "
 						"past the proxy\"\n"
