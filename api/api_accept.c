@@ -12,9 +12,9 @@ static const struct {
 	enum api_form form;
 	const char *versions; /* each between blanks */
 } forms[] = {
-	{"Table", "meta.k8s.io", API_FORM_TABLE, " v1 v1beta1 "},
-	{"PartialObjectMetadata", "meta.k8s.io", API_FORM_PARTIAL, " v1 v1beta1 "},
-	{"PartialObjectMetadataList", "meta.k8s.io", API_FORM_PARTIAL, " v1 v1beta1 "},
+	{"Table", "meta.k8s.io", API_FORM_TABLE, " v1 "},
+	{"PartialObjectMetadata", "meta.k8s.io", API_FORM_PARTIAL, " v1 "},
+	{"PartialObjectMetadataList", "meta.k8s.io", API_FORM_PARTIAL, " v1 "},
 	{"APIGroupDiscoveryList", "apidiscovery.k8s.io", API_FORM_DISCOVERY, " v2 v2beta1 "},
 };
 

@@ -2,7 +2,6 @@
 #include "api_event.h"
 
 #include "api_status.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,23 +49,24 @@ enum api_event api_event_of(const struct store_row *change, const struct api_kin
 	return before ? API_EVENT_DELETED : API_EVENT_NONE;
 }
 
-void api_event_append(enum api_event event, const char *json, size_t length, struct hc_text *text)
+void api_event_append(enum api_event event, const struct api_kind *kind, const struct api_shape *shape,
+					  const char *json, size_t length, int64_t now_ms, struct hc_text *text)
 {
 	static const char *const names[API_EVENT_COUNT] = {"", "ADDED", "MODIFIED", "DELETED"};
+	json_t *object = api_shape_whole(shape) ? NULL : json_loadb(json, length, 0, NULL);
 
 	hc_text_printf(text, "{\"type\":\"%s\",\"object\":", names[event]);
-	hc_text_append_bytes(text, json, length);
+	api_shape_one(shape, kind, object, json, length, now_ms, text);
 	hc_text_append(text, "}\n");
+	json_decref(object);
 }
 
-void api_event_append_bookmark(const struct api_kind *kind, int64_t resource_version, bool initial_end,
-							   struct hc_text *text)
+void api_event_append_bookmark(const struct api_kind *kind, const struct api_shape *shape,
+							   int64_t resource_version, bool initial_end, struct hc_text *text)
 {
-	hc_text_printf(text,
-				   "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{"
-				   "\"resourceVersion\":\"%" PRId64 "\"%s}}}\n",
-				   kind->kind, kind->api_version, resource_version,
-				   initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	hc_text_append(text, "{\"type\":\"BOOKMARK\",\"object\":");
+	api_shape_bookmark(shape, kind, resource_version, initial_end, text);
+	hc_text_append(text, "}\n");
 }
 
 void api_event_append_expired(const char *message, struct hc_text *text)

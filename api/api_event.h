@@ -3,6 +3,7 @@
 #define API_EVENT_H
 
 #include "api_list.h"
+#include "api_table.h"
 #include "base/text.h"
 #include "store/store_stream.h"
 
@@ -14,9 +15,10 @@ enum api_event { API_EVENT_NONE, API_EVENT_ADDED, API_EVENT_MODIFIED, API_EVENT_
 enum api_event api_event_of(const struct store_row *change, const struct api_kind *kind,
 							const struct api_filter *filter);
 /* One line: {"type":…,"object":…} */
-void api_event_append(enum api_event event, const char *json, size_t length, struct hc_text *text);
-void api_event_append_bookmark(const struct api_kind *kind, int64_t resource_version, bool initial_end,
-							   struct hc_text *text);
+void api_event_append(enum api_event event, const struct api_kind *kind, const struct api_shape *shape,
+					  const char *json, size_t length, int64_t now_ms, struct hc_text *text);
+void api_event_append_bookmark(const struct api_kind *kind, const struct api_shape *shape,
+							   int64_t resource_version, bool initial_end, struct hc_text *text);
 /* {"type":"ERROR","object":Status} */
 void api_event_append_expired(const char *message, struct hc_text *text);
 

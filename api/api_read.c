@@ -5,9 +5,10 @@
 #include "api_watch.h"
 
 #include "api_list.h"
+#include "api_table.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,20 @@ static void answer_absent(struct api_call *call)
 
 	api_status_text_absent(call->route.kind, call->route.name, &message);
 	api_answer_fail(call, 404, "%s", hc_text_string(&message));
+}
+
+/* Pool thread: the answer in the form that was asked for. */
+static void reshape(struct api_call *call, struct store *store)
+{
+	json_t *object = json_loadb(call->answer.body, call->answer.length, 0, NULL);
+	struct hc_text text = {0};
+
+	(void)store;
+	api_shape_one(call->state, call->route.kind, object, call->answer.body, call->answer.length,
+				  hc_clock_wall_ms(), &text);
+	json_decref(object);
+	size_t length = text.length;
+	api_answer_json(call, 200, hc_text_take(&text), length);
 }
 
 static void got(const struct store_answer *answer, void *payload)
@@ -31,14 +46,36 @@ static void got(const struct store_answer *answer, void *payload)
 		char *body = hc_xalloc(answer->rows[0].length + 1);
 		memcpy(body, answer->rows[0].json, answer->rows[0].length);
 		api_answer_json(call, 200, body, answer->rows[0].length);
+		if (!api_shape_whole(call->state)) {
+			api_work(call, reshape);
+			return;
+		}
 	}
 	api_reply(call);
+}
+
+static void get(struct api_call *call)
+{
+	const struct api_route *route = &call->route;
+	struct api_shape *shape = hc_arena_alloc(call->arena, sizeof(*shape));
+	struct hc_error err = {0};
+
+	if (api_shape_parse(http_request_header(call->request, "Accept"), &call->query, shape, &err)) {
+		api_answer_fail(call, 400, "%s", err.text);
+		api_reply(call);
+		return;
+	}
+	shape->head = true;
+	call->state = shape;
+	store_stream_get(call->api->stream, route->kind->store_kind,
+					 route->namespace_name ? route->namespace_name : "", route->name, got, call);
 }
 
 /* --- list --- */
 
 struct list {
 	struct api_filter filter;
+	struct api_shape shape;
 	struct api_continue place; /* name NULL: from the beginning */
 	struct hc_text items;      /* joined by commas */
 	/* for the filter: where each object ends in items */
@@ -50,28 +87,23 @@ struct list {
 
 static void finish(struct api_call *call, struct list *list)
 {
-	const struct api_kind *kind = call->route.kind;
 	struct hc_text body = {0};
 
-	hc_text_printf(
-		&body, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%" PRId64 "\"",
-		kind->kind, kind->api_version, list->resource_version);
-	if (list->next)
-		hc_text_printf(&body, ",\"continue\":\"%s\"", list->next);
-	hc_text_append(&body, "},\"items\":[");
+	api_shape_open(&list->shape, call->route.kind, list->resource_version, list->next, &body);
 	hc_text_append_bytes(&body, list->items.data ? list->items.data : "", list->items.length);
-	hc_text_append(&body, "]}\n");
+	api_shape_close(&body);
 	size_t length = body.length;
 	api_answer_json(call, 200, hc_text_take(&body), length);
 	hc_text_done(&list->items);
 	free(list->ends);
 }
 
-/* Pool thread: keeps what the selectors match. */
+/* Pool thread: keeps what the selectors match, in the form that was asked for. */
 static void filter(struct api_call *call, struct store *store)
 {
 	struct list *list = call->state;
 	struct hc_text kept = {0};
+	int64_t now_ms = hc_clock_wall_ms();
 	size_t begin = 0;
 
 	(void)store;
@@ -82,7 +114,8 @@ static void filter(struct api_call *call, struct store *store)
 		if (api_selector_match_labels(&list->filter.labels, labels) &&
 			api_selector_match_fields(&list->filter.fields, object)) {
 			hc_text_append(&kept, kept.length ? "," : "");
-			hc_text_append_bytes(&kept, list->items.data + begin, length);
+			api_shape_item(&list->shape, call->route.kind, object, list->items.data + begin, length, now_ms,
+						   &kept);
 		}
 		json_decref(object);
 		begin = list->ends[index] + 1; /* the comma */
@@ -129,7 +162,7 @@ static void listed(const struct store_answer *answer, void *payload)
 		list->next = api_continue_text(
 			&(struct api_continue){list->resource_version, last->namespace_name, last->name}, call->arena);
 	}
-	if (list->filter.labels_complete && list->filter.fields_complete) {
+	if (list->filter.labels_complete && list->filter.fields_complete && api_shape_whole(&list->shape)) {
 		finish(call, list);
 		api_reply(call);
 		return;
@@ -142,7 +175,8 @@ static int parse_list(struct api_call *call, struct list *list, int *ret_limit, 
 	const char *token = http_query_get(&call->query, "continue");
 	int64_t limit = 0;
 
-	if (api_filter_parse(&call->route, &call->query, call->arena, &list->filter, err) ||
+	if (api_shape_parse(http_request_header(call->request, "Accept"), &call->query, &list->shape, err) ||
+		api_filter_parse(&call->route, &call->query, call->arena, &list->filter, err) ||
 		api_query_number(&call->query, "limit", 0, &limit, err))
 		return -1;
 	if (token && *token && api_continue_parse(token, call->arena, &list->place, err))
@@ -184,7 +218,6 @@ void api_read(struct api_call *call)
 	} else if (route->subresource == API_SCALE) {
 		api_write(call); /* made out of the object, so it needs a thread that may parse */
 	} else {
-		store_stream_get(call->api->stream, route->kind->store_kind,
-						 route->namespace_name ? route->namespace_name : "", route->name, got, call);
+		get(call);
 	}
 }

@@ -42,6 +42,7 @@ struct watcher {
 	struct api_hub *hub;
 	struct api_call *call; /* its arena holds us */
 	struct api_filter filter;
+	struct api_shape shape; /* its head is sent once */
 	uv_timer_t deadline;
 	int64_t cursor; /* had everything up to here */
 	int64_t timeout_s;
@@ -142,8 +143,17 @@ static void bookmark(struct watcher *watcher, bool initial_end)
 {
 	HC_AUTO_TEXT text = {0};
 
-	api_event_append_bookmark(watcher->call->route.kind, watcher->cursor, initial_end, &text);
+	api_event_append_bookmark(watcher->call->route.kind, &watcher->shape, watcher->cursor, initial_end,
+							  &text);
 	http_stream_write(watcher->call->request, text.data, text.length);
+}
+
+static void append(struct watcher *watcher, enum api_event event, const struct store_row *row,
+				   struct hc_text *text)
+{
+	api_event_append(event, watcher->call->route.kind, &watcher->shape, row->json, row->length,
+					 hc_clock_wall_ms(), text);
+	watcher->shape.head = false;
 }
 
 /* --- catching up --- */
@@ -207,7 +217,7 @@ static void caught_up(const struct store_answer *answer, void *payload)
 		const struct store_row *row = &answer->rows[index];
 		enum api_event event = api_event_of(row, watcher->call->route.kind, &watcher->filter);
 		if (event != API_EVENT_NONE)
-			api_event_append(event, row->json, row->length, &text);
+			append(watcher, event, row, &text);
 		watcher->cursor = row->resource_version;
 	}
 	if (text.length)
@@ -246,7 +256,7 @@ static void listed(const struct store_answer *answer, void *payload)
 	begin(watcher);
 	for (size_t index = 0; index < answer->row_count; index++)
 		if (wanted_object(watcher, &answer->rows[index]))
-			api_event_append(API_EVENT_ADDED, answer->rows[index].json, answer->rows[index].length, &text);
+			append(watcher, API_EVENT_ADDED, &answer->rows[index], &text);
 	if (text.length)
 		http_stream_write(watcher->call->request, text.data, text.length);
 	watcher->cursor = answer->resource_version;
@@ -259,7 +269,7 @@ static void listed(const struct store_answer *answer, void *payload)
 
 static void give_out(struct api_hub *hub, const struct store_row *row)
 {
-	struct http_chunk *chunks[API_EVENT_COUNT] = {NULL};
+	struct http_chunk *chunks[API_EVENT_COUNT][API_SHAPE_COUNT] = {{NULL}};
 	struct watcher *next;
 
 	for (struct watcher *watcher = hub->watchers; watcher; watcher = next) {
@@ -270,18 +280,20 @@ static void give_out(struct api_hub *hub, const struct store_row *row)
 		enum api_event event = api_event_of(row, watcher->call->route.kind, &watcher->filter);
 		if (event == API_EVENT_NONE)
 			continue;
-		if (!chunks[event]) {
+		struct http_chunk **chunk = &chunks[event][api_shape_number(&watcher->shape)];
+		if (!*chunk) {
 			HC_AUTO_TEXT text = {0};
-			api_event_append(event, row->json, row->length, &text);
-			chunks[event] = http_chunk_new(text.data, text.length);
+			append(watcher, event, row, &text);
+			*chunk = http_chunk_new(text.data, text.length);
 		}
-		http_stream_push(watcher->call->request, chunks[event]);
+		watcher->shape.head = false;
+		http_stream_push(watcher->call->request, *chunk);
 		if (http_stream_pending_chunks(watcher->call->request) > HC_LIMIT_WATCH_BACKLOG_EVENTS ||
 			http_stream_pending_bytes(watcher->call->request) > HC_LIMIT_WATCH_BACKLOG_BYTES)
 			cut(watcher);
 	}
-	for (size_t index = 0; index < HC_COUNT(chunks); index++)
-		http_chunk_unref(chunks[index]);
+	for (size_t index = 0; index < (size_t)API_EVENT_COUNT * API_SHAPE_COUNT; index++)
+		http_chunk_unref(chunks[index / API_SHAPE_COUNT][index % API_SHAPE_COUNT]);
 }
 
 /* A right may have been taken away: everybody shows his token again. */
@@ -443,7 +455,8 @@ static int parse(struct watcher *watcher, struct hc_error *err)
 	const char *version = http_query_get(&call->query, "resourceVersion");
 	int bookmarks = 0, initial = 0;
 
-	if (api_filter_parse(&call->route, &call->query, call->arena, &watcher->filter, err) ||
+	if (api_shape_parse(http_request_header(call->request, "Accept"), &call->query, &watcher->shape, err) ||
+		api_filter_parse(&call->route, &call->query, call->arena, &watcher->filter, err) ||
 		api_query_number(&call->query, "resourceVersion", 0, &watcher->cursor, err) ||
 		api_query_number(&call->query, "timeoutSeconds", TIMEOUT_DEFAULT_S, &watcher->timeout_s, err) ||
 		http_query_flag(&call->query, "allowWatchBookmarks", &bookmarks, err) ||
@@ -453,6 +466,7 @@ static int parse(struct watcher *watcher, struct hc_error *err)
 		watcher->timeout_s = TIMEOUT_DEFAULT_S;
 	if (watcher->timeout_s > TIMEOUT_MAX_S)
 		watcher->timeout_s = TIMEOUT_MAX_S;
+	watcher->shape.head = watcher->shape.form == API_FORM_TABLE;
 	watcher->bookmarks = bookmarks;
 	watcher->initial = initial || !version || watcher->cursor == 0;
 	watcher->initial_end = initial;

@@ -22,7 +22,7 @@ static const struct {
 	{"application/json", API_FORM_OBJECT, ""},
 	{"text/html, application/xml;q=0.9", API_FORM_OBJECT, ""},
 	{TABLE ",application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", API_FORM_TABLE, "v1"},
-	{"application/json;as=Table;v=v1beta1;g=meta.k8s.io", API_FORM_TABLE, "v1beta1"},
+	{"application/json;as=Table;v=v1beta1;g=meta.k8s.io", API_FORM_OBJECT, ""},
 	{" Application/JSON ; as = Table ; g=meta.k8s.io ; v=v1 ", API_FORM_TABLE, "v1"},
 	{"application/json;as=Table;v=v9;g=meta.k8s.io," TABLE, API_FORM_TABLE, "v1"},
 	{"application/json;as=Table;v=v1;g=other," TABLE, API_FORM_TABLE, "v1"},

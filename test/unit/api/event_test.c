@@ -72,12 +72,13 @@ static void judges_changes(void **state)
 
 static void writes_lines(void **state)
 {
+	static const struct api_shape whole = {0};
 	HC_AUTO_TEXT text = {0};
 
 	(void)state;
-	api_event_append(API_EVENT_ADDED, "{\"a\":1}", 7, &text);
-	api_event_append_bookmark(api_kind_of(STORE_SERVICE), 12, false, &text);
-	api_event_append_bookmark(api_kind_of(STORE_NAMESPACE), 13, true, &text);
+	api_event_append(API_EVENT_ADDED, api_kind_of(STORE_SERVICE), &whole, "{\"a\":1}", 7, 0, &text);
+	api_event_append_bookmark(api_kind_of(STORE_SERVICE), &whole, 12, false, &text);
+	api_event_append_bookmark(api_kind_of(STORE_NAMESPACE), &whole, 13, true, &text);
 	api_event_append_expired("old", &text);
 	assert_string_equal(
 		hc_text_string(&text),
