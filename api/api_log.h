@@ -46,6 +46,9 @@ struct api_log {
 	uv_write_t write;
 	char *question;
 	struct http_answer answer;
+	const char *kept; /* of containers that are gone: the call's arena; NULL: not read yet */
+	size_t kept_length;
+	bool kept_written;
 	bool pipe_open;
 	char buffer[API_LOG_READ_BYTES];
 };

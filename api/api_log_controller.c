@@ -1,6 +1,6 @@
-/* What the containers of a Deployment write: asked from the controller over its unix socket (as a
- * kube-apiserver asks a kubelet). When the controller knows no container of it, the kept end is read from the
- * database; one that is still to get its containers is waited for. */
+/* What the containers of a Deployment write: first what the database keeps of those that are gone (its
+ * release command's, or a crashed one's), then asked from the controller over its unix socket (as a
+ * kube-apiserver asks a kubelet). One that is still to get its containers is waited for. */
 #include "api_log.h"
 
 #include "base/alloc.h"
@@ -24,15 +24,27 @@ static void read_kept(struct api_log *log, struct store *store)
 	log->piece_length = length - (size_t)(log->piece - text);
 }
 
+/* Once; the head of the answer goes before it. */
+static void write_kept(struct api_log *log)
+{
+	api_log_begin(log);
+	if (!log->kept_written)
+		http_stream_write(log->call->request, log->kept, log->kept_length);
+	log->kept_written = true;
+}
+
+static void ask(struct api_log *log);
+
+/* Written when the controller has answered: while it can't be asked, the answer is why. */
 static void kept_done(struct api_log *log)
 {
 	if (log->piece_error.class != HC_OK) {
 		api_log_refuse(log, api_status_of_class(log->piece_error.class), log->piece_error.text);
 		return;
 	}
-	api_log_begin(log);
-	http_stream_write(log->call->request, log->piece, log->piece_length);
-	api_log_end(log, true);
+	log->kept = hc_arena_strndup(log->call->arena, log->piece, log->piece_length);
+	log->kept_length = log->piece_length;
+	ask(log);
 }
 
 /* --- the controller --- */
@@ -96,10 +108,12 @@ static void none_there(struct api_log *log)
 {
 	api_log_controller_close(log);
 	uv_timer_stop(&log->timer);
-	if (log->follow && log->unfinished)
+	if (log->follow && log->unfinished) {
 		api_log_wait(log);
-	else
-		api_log_work(log, read_kept, kept_done);
+	} else {
+		write_kept(log);
+		api_log_end(log, true);
+	}
 }
 
 /* The status comes first, in pieces perhaps; what follows it belongs to the body. false: it is not there, or
@@ -125,7 +139,10 @@ static bool read_head(struct api_log *log, const char *data, size_t count, size_
 		return false;
 	}
 	uv_timer_stop(&log->timer);
-	api_log_begin(log);
+	/* The last lines of what runs are enough. */
+	if (log->tail_lines >= 0)
+		log->kept_written = true;
+	write_kept(log);
 	return true;
 }
 
@@ -194,14 +211,10 @@ static char *question_of(const struct api_log *log)
 					  log->uid, log->follow ? "true" : "false", log->timestamps ? "true" : "false", tail);
 }
 
-void api_log_controller(struct api_log *log)
+static void ask(struct api_log *log)
 {
 	struct api *api = log->call->api;
 
-	if (log->pipe_open) { /* the last one is still being closed */
-		api_log_wait(log);
-		return;
-	}
 	free(log->question);
 	log->question = question_of(log);
 	http_answer_done(&log->answer);
@@ -212,4 +225,14 @@ void api_log_controller(struct api_log *log)
 	log->pipe.data = log->connect.data = log->write.data = log;
 	uv_timer_start(&log->timer, deadline_passed, CONTROLLER_DEADLINE_MS, 0);
 	uv_pipe_connect(&log->connect, &log->pipe, api->options.controller_socket, connected);
+}
+
+void api_log_controller(struct api_log *log)
+{
+	if (log->pipe_open) /* the last one is still being closed */
+		api_log_wait(log);
+	else if (log->kept_written)
+		ask(log);
+	else
+		api_log_work(log, read_kept, kept_done);
 }

@@ -3,6 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RELEASE_TEXT "release"
 
 void name_namespace_hash(const char *namespace_uid, char hash[NAMESPACE_HASH_SIZE])
 {
@@ -13,13 +17,25 @@ void name_namespace_hash(const char *namespace_uid, char hash[NAMESPACE_HASH_SIZ
 	(void)snprintf(hash, NAMESPACE_HASH_SIZE, "%08" PRIx32, value);
 }
 
+int name_ordinal(const char *text)
+{
+	return strcmp(text, RELEASE_TEXT) == 0 ? RELEASE_ORDINAL : (int)strtol(text, NULL, 10);
+}
+
+char *name_ordinal_text(struct hc_arena *arena, int ordinal)
+{
+	return ordinal == RELEASE_ORDINAL ? hc_arena_strdup(arena, RELEASE_TEXT)
+									  : hc_arena_printf(arena, "%d", ordinal);
+}
+
 char *name_container(struct hc_arena *arena, const char *service, int64_t revision, int ordinal,
 					 const char *namespace_uid)
 {
 	char hash[NAMESPACE_HASH_SIZE];
 
 	name_namespace_hash(namespace_uid, hash);
-	return hc_arena_printf(arena, "%s-r%" PRId64 "-%d-%s", service, revision, ordinal, hash);
+	return hc_arena_printf(arena, "%s-r%" PRId64 "-%s-%s", service, revision,
+						   name_ordinal_text(arena, ordinal), hash);
 }
 
 char *name_container_recreate(struct hc_arena *arena, const char *service, int ordinal,

@@ -27,9 +27,14 @@
 #define NAMESPACE_HASH_SIZE 9 /* 8 hexadecimal digits */
 void name_namespace_hash(const char *namespace_uid, char hash[NAMESPACE_HASH_SIZE]); /* FNV-1a 32 bit */
 
+/* Ordinal of the container that runs the release command: beyond that of any replica. */
+#define RELEASE_ORDINAL 1000
+int name_ordinal(const char *text); /* of LABEL_ORDINAL */
+
 /* All results live in the arena. */
 char *name_container(struct hc_arena *arena, const char *service, int64_t revision, int ordinal,
-					 const char *namespace_uid); /* shop-r7-0-1a2b3c4d */
+					 const char *namespace_uid); /* shop-r7-0-1a2b3c4d, shop-r7-release-1a2b3c4d */
+char *name_ordinal_text(struct hc_arena *arena, int ordinal); /* 0, release */
 char *name_container_recreate(struct hc_arena *arena, const char *service, int ordinal,
 							  const char *namespace_uid); /* shop-0-1a2b3c4d: the fence against two writers */
 char *name_route(struct hc_arena *arena, const char *service, int64_t revision, const char *namespace_uid);

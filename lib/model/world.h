@@ -30,6 +30,7 @@ struct deployment_view {
 	const char *message;       /* one sentence, or "" */
 	bool current;              /* the Service's status.currentDeployment names it */
 	bool deleting;
+	bool released;             /* its release command ended well */
 	int restart_attempts; /* of the back-off of dead containers */
 	struct moment restart_not_before;
 };

@@ -43,6 +43,7 @@ static int read_status(const json_t *status, struct hc_arena *arena, struct depl
 	view->message = message ? message : "";
 	view->stage_since = schema_moment_read(json_object_get(status, "stageSince"), arena);
 	view->started = schema_moment_read(json_object_get(status, "started"), arena);
+	view->released = json_is_true(json_object_get(status, "released"));
 	view->restart_attempts = (int)schema_integer_read(restart, "attempts", 0);
 	view->restart_not_before = schema_moment_read(json_object_get(restart, "notBefore"), arena);
 	return 0;
@@ -102,6 +103,8 @@ json_t *schema_deployment_status_json(const struct deployment_view *view)
 	set_unless_empty(status, "message", view->message);
 	schema_moment_set(status, "stageSince", &view->stage_since);
 	schema_moment_set(status, "started", &view->started);
+	if (view->released)
+		json_object_set_new(status, "released", json_true());
 	if (view->restart_attempts != 0 || view->restart_not_before.at_ms != 0 ||
 		view->restart_not_before.boot_id) {
 		json_t *restart = json_object();

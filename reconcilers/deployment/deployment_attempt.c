@@ -72,7 +72,7 @@ static bool stopped_from_outside(const struct rollout *rollout, struct plan *pla
 		return true;
 	}
 	if (attempt->stage <= STAGE_STARTING && !hc_streq(attempt->hash, rollout->desired_hash) &&
-		may_supersede(rollout)) {
+		!release_runs(rollout) && may_supersede(rollout)) {
 		/* The work first: a crash in between finds an attempt that is still to be given up. */
 		source_cancel(rollout, plan);
 		attempt_fail(rollout, plan, "Superseded", "the Service changed before this revision was ready");
@@ -88,11 +88,6 @@ static bool unsupported(const struct rollout *rollout, struct plan *plan)
 {
 	const struct service_template *template = &rollout->attempt->template;
 
-	if (template->release_command) {
-		attempt_fail(rollout, plan, "NotSupported",
-					 "this version does not run spec.releaseCommand: remove the field");
-		return true;
-	}
 	for (size_t index = 0; index < template->env_count; index++) {
 		const struct env_entry *entry = &template->env[index];
 
@@ -314,6 +309,8 @@ static void starting(const struct rollout *rollout, struct plan *plan)
 	struct deployment_view *next;
 
 	if (place_is_free(rollout)) {
+		if (!release_decide(rollout, plan))
+			return;
 		attempt_replicas(rollout, attempt, plan, &replicas);
 		if (attempt_fail_replicas(rollout, &replicas, plan))
 			return;
@@ -343,6 +340,7 @@ static void starting(const struct rollout *rollout, struct plan *plan)
 static bool after_reboot(const struct rollout *rollout, struct plan *plan)
 {
 	const struct deployment_view *attempt = rollout->attempt;
+	const struct container_view *release = rollout_find(rollout, attempt, RELEASE_ORDINAL);
 	struct deployment_view *next;
 
 	if (rollout_this_boot(rollout->world, &attempt->stage_since) ||
@@ -354,6 +352,8 @@ static bool after_reboot(const struct rollout *rollout, struct plan *plan)
 		if (container && container->state == CONTAINER_EXITED)
 			replica_start(container, "the machine was restarted", plan);
 	}
+	if (release && release_wanted(attempt) && release->state == CONTAINER_EXITED && release->exit_code)
+		replica_start(release, "the machine was restarted", plan);
 	next = rollout_status(rollout, attempt, plan, false, "the machine was restarted: the timers begin again");
 	next->stage_since = rollout_now(rollout->world);
 	if (attempt->stage >= STAGE_STARTING)

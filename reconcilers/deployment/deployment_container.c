@@ -128,7 +128,7 @@ static void route_labels(const struct service_world *world, const struct deploym
 static void own_labels(const struct service_world *world, const struct deployment_view *deployment,
 					   int ordinal, const char *folder, struct container_spec *spec, struct hc_arena *arena)
 {
-	bool public = deployment->template.expose == EXPOSE_PUBLIC;
+	bool public = deployment->template.expose == EXPOSE_PUBLIC && ordinal != RELEASE_ORDINAL;
 
 	spec->labels = hc_arena_alloc_array(arena, LABELS_MAX, sizeof(struct label));
 	label_add(spec, LABEL_INSTALLATION, world->installation);
@@ -137,7 +137,7 @@ static void own_labels(const struct service_world *world, const struct deploymen
 	label_add(spec, LABEL_SERVICE_UID, world->service.uid);
 	label_add(spec, LABEL_DEPLOYMENT, deployment->uid);
 	label_add(spec, LABEL_REVISION, hc_arena_printf(arena, "%" PRId64, deployment->revision));
-	label_add(spec, LABEL_ORDINAL, hc_arena_printf(arena, "%d", ordinal));
+	label_add(spec, LABEL_ORDINAL, name_ordinal_text(arena, ordinal));
 	label_add(spec, LABEL_FOLDER, folder);
 	label_add(spec, TRAEFIK_PREFIX "enable", public ? "true" : "false");
 	if (public)
@@ -177,7 +177,7 @@ static void mounts(const struct service_world *world, const struct deployment_vi
 /* With a path of its own the public host is sent along: an application that checks its Host header would
  * refuse any other (the controller's check sends the same). */
 static const char **probe_argv(const struct service_world *world, const struct service_template *template,
-							   struct hc_arena *arena)
+							   bool release, struct hc_arena *arena)
 {
 	const char **argv = hc_arena_alloc_array(arena, 8, sizeof(char *));
 
@@ -185,9 +185,11 @@ static const char **probe_argv(const struct service_world *world, const struct s
 	argv[1] = "watch";
 	argv[2] = "/.helvetia/gate";
 	argv[3] = "3000"; /* seconds that it stays: less than the health check's timeout of an hour */
-	argv[4] = template->expose == EXPOSE_NONE ? "0" : hc_arena_printf(arena, "%d", template->internal_port);
-	argv[5] = template->health_check.path ? template->health_check.path : "-";
-	if (template->health_check.path && template->expose == EXPOSE_PUBLIC)
+	argv[4] = template->expose == EXPOSE_NONE || release
+				  ? "0"
+				  : hc_arena_printf(arena, "%d", template->internal_port);
+	argv[5] = template->health_check.path && !release ? template->health_check.path : "-";
+	if (template->health_check.path && !release && template->expose == EXPOSE_PUBLIC)
 		argv[6] = hc_arena_printf(arena, "%s.%s", world->service.name, world->domain);
 	return argv;
 }
@@ -241,18 +243,20 @@ const struct container_spec *deployment_container(const struct service_world *wo
 	struct container_spec *spec = hc_arena_alloc(arena, sizeof *spec);
 	const char *folder = name_container(arena, service->name, deployment->revision, ordinal,
 										service->namespace_uid);
-	bool shell = template->start_command && needs_shell(template->start_command);
+	bool release = ordinal == RELEASE_ORDINAL;
+	const char *command = release ? template->release_command : template->start_command;
 
-	spec->name = uses_recreate(world, template)
+	spec->name = uses_recreate(world, template) && !release
 					 ? name_container_recreate(arena, service->name, ordinal, service->namespace_uid)
 					 : folder;
 	spec->image_id = deployment->image_id;
 	spec->network = world->network_name;
-	spec->alias = service->name;
+	/* Nobody who asks for the service's name is to be sent to a migration. */
+	spec->alias = release ? NULL : service->name;
 	spec->address = address;
-	spec->entrypoint = template->start_command ? command_argv(template->start_command, arena) : NULL;
-	spec->env = environment(world, deployment, shell, arena);
-	spec->probe = probe_argv(world, template, arena);
+	spec->entrypoint = command ? command_argv(command, arena) : NULL;
+	spec->env = environment(world, deployment, command && needs_shell(command), arena);
+	spec->probe = probe_argv(world, template, release, arena);
 	spec->memory_bytes = template->resources.memory_bytes;
 	spec->cpu_millis = template->resources.cpu_millis;
 	spec->pids = template->resources.pids;

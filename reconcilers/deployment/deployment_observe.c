@@ -87,7 +87,7 @@ static void view_fill(const struct docker_container *container, const char *netw
 	view->folder = label_of(view, LABEL_FOLDER);
 	view->fixed_address = label_of(view, LABEL_ADDRESS);
 	view->revision = strtoll(label_of(view, LABEL_REVISION), NULL, 10);
-	view->ordinal = (int)strtol(label_of(view, LABEL_ORDINAL), NULL, 10);
+	view->ordinal = name_ordinal(label_of(view, LABEL_ORDINAL));
 }
 
 /* A paused one is what the list says of it: it is continued before anything else is done to it, and until

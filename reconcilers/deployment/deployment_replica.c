@@ -59,8 +59,10 @@ static const struct container_spec *create(const struct rollout *rollout,
 			plan_add(plan, ACTION_VOLUME_CREATE, spec->mounts[index].source, "revision %" PRId64 " mounts it",
 					 deployment->revision);
 	}
-	action = plan_add(plan, ACTION_CONTAINER_CREATE, spec->name,
-					  "replica %d of revision %" PRId64 " is missing", ordinal, deployment->revision);
+	action = plan_add(plan, ACTION_CONTAINER_CREATE, spec->name, "%s of revision %" PRId64 " %s",
+					  ordinal == RELEASE_ORDINAL ? "the release command"
+												 : hc_arena_printf(rollout->arena, "replica %d", ordinal),
+					  deployment->revision, ordinal == RELEASE_ORDINAL ? "runs first" : "is missing");
 	action->spec = spec;
 	action->folder = folder;
 	action->deployment = deployment;
@@ -131,8 +133,8 @@ void replica_publish(const struct rollout *rollout, const struct container_view 
 /* --- an attempt's replicas
  * ------------------------------------------------------------------------------------- */
 
-static const struct refusal_view *refusal_of(const struct rollout *rollout,
-											 const struct deployment_view *attempt, int ordinal)
+const struct refusal_view *replica_refusal(const struct rollout *rollout,
+										   const struct deployment_view *attempt, int ordinal)
 {
 	const struct service_world *world = rollout->world;
 	const char *folder = name_container(rollout->arena, world->service.name, attempt->revision, ordinal,
@@ -195,7 +197,7 @@ void attempt_replicas(const struct rollout *rollout, const struct deployment_vie
 			continue;
 		}
 		if (!replicas.refusal)
-			replicas.refusal = refusal_of(rollout, attempt, ordinal);
+			replicas.refusal = replica_refusal(rollout, attempt, ordinal);
 		missing[missing_count++] = ordinal;
 	}
 	if (!replicas.refusal && !replicas.dead && !replicas.refused)

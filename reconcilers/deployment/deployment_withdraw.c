@@ -159,6 +159,8 @@ static const char *cause_of(const struct rollout *rollout, const struct containe
 		return "its Deployment does not exist";
 	if (own->phase == DEPLOYMENT_FAILED)
 		return "its revision failed";
+	if (release_container(container))
+		return "its command has ended";
 	if (own == rollout->serving || own == rollout->attempt)
 		return container->ordinal >= rollout->replicas ? "more replicas than wanted" : "it is made anew";
 	return "a newer revision serves";

@@ -195,7 +195,8 @@ static struct serving_look look_at_wanted(struct rollout *rollout)
 		if (!hc_streq(container->deployment_uid, serving->uid))
 			continue;
 		look.published += published;
-		look.highest = container->ordinal > look.highest ? container->ordinal : look.highest;
+		if (container->ordinal > look.highest && !release_container(container))
+			look.highest = container->ordinal;
 		if (container->ordinal >= rollout->replicas)
 			continue;
 		*role = rollout_find(rollout, serving, container->ordinal) == container ? ROLE_WANTED : ROLE_UNWANTED;
@@ -240,7 +241,7 @@ static void stand_in(struct rollout *rollout, const struct deployment_view *depl
 			const struct container_view *container = &world->containers[index];
 
 			if (!hc_streq(container->deployment_uid, deployment->uid) ||
-				container->ordinal < rollout->replicas ||
+				container->ordinal < rollout->replicas || release_container(container) ||
 				!stands_in(rollout, deployment, container, kind, need))
 				continue;
 			rollout->roles[index] = kind == STAND_IN_UNPUBLISHED ? ROLE_WANTED : ROLE_KEPT;
@@ -289,7 +290,13 @@ static void roles_attempt(struct rollout *rollout)
 	for (size_t index = 0; index < world->container_count; index++) {
 		const struct container_view *container = &world->containers[index];
 
-		if (!hc_streq(container->deployment_uid, attempt->uid) || container->ordinal >= rollout->replicas)
+		if (!hc_streq(container->deployment_uid, attempt->uid))
+			continue;
+		/* C-26: its outcome is read off it before it goes. */
+		if (release_container(container) && release_wanted(attempt) && container->state != CONTAINER_DEAD &&
+			(rollout_alive(container) || !replica_address_taken(container)))
+			rollout->roles[index] = ROLE_KEPT;
+		if (container->ordinal >= rollout->replicas)
 			continue;
 		if (rollout_find(rollout, attempt, container->ordinal) != container)
 			continue;
@@ -363,7 +370,7 @@ bool rollout_unmade(const struct rollout *rollout, int ordinal)
 	for (size_t index = 0; index < world->container_count; index++) {
 		const struct container_view *container = &world->containers[index];
 
-		if (container->ordinal >= rollout->replicas &&
+		if (container->ordinal >= rollout->replicas && !release_container(container) &&
 			hc_streq(container->deployment_uid, rollout->serving->uid))
 			return false;
 	}

@@ -177,9 +177,20 @@ bool attempt_traefik_away(const struct rollout *rollout, struct plan *plan);
 bool attempt_fail_replicas(const struct rollout *rollout, const struct attempt_replicas *replicas,
 						   struct plan *plan);
 
+/* The release command (deployment_release.c, C-25 … C-28). */
+bool release_wanted(const struct deployment_view *attempt); /* one is to run, or runs */
+bool release_container(const struct container_view *container);
+/* The attempt's own runs just now: nothing but its end or its deadline ends it. */
+bool release_runs(const struct rollout *rollout);
+/* Runs it; true when it ended well, or there is none: the replicas may start. */
+bool release_decide(const struct rollout *rollout, struct plan *plan);
+
 /* Makes replicas that are missing: all are created (folder, volumes, container), then all are started. */
 void replicas_make(const struct rollout *rollout, const struct deployment_view *deployment,
 				   const int *ordinals, size_t count, struct plan *plan);
+/* What the engine said when it refused to make one, or NULL. */
+const struct refusal_view *replica_refusal(const struct rollout *rollout,
+										   const struct deployment_view *attempt, int ordinal);
 void replica_start(const struct container_view *container, const char *cause, struct plan *plan);
 /* Opens the gate of a replica that answers and hasn't been nudged just now. */
 void replica_publish(const struct rollout *rollout, const struct container_view *container,

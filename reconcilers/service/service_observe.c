@@ -102,7 +102,7 @@ static void probe(struct reconcile_context *context, const struct service_world 
 	struct probe_answer answer = {0};
 	struct probe_target target;
 
-	if (!own || own->template.expose == EXPOSE_NONE)
+	if (!own || own->template.expose == EXPOSE_NONE || release_container(view))
 		return;
 	if (!rollout_running(view) || !view->address[0]) {
 		context->prober->forget(context->prober->self, view->id);
@@ -367,19 +367,24 @@ static void unmade(struct reconcile_context *context, struct hc_arena *arena, st
 	world->unmade = flags;
 }
 
+static void refusal(struct service_world *world, const struct deployment_view *attempt, int ordinal,
+					struct hc_arena *arena)
+{
+	const char *folder = name_container(arena, world->service.name, attempt->revision, ordinal,
+										world->service.namespace_uid);
+	const char *message = memory_refusal(folder, arena);
+
+	if (message)
+		world->refusals[world->refusal_count++] = (struct refusal_view){.folder = folder, .message = message};
+}
+
 static void refusals(struct service_world *world, const struct deployment_view *attempt, int replicas,
 					 struct hc_arena *arena)
 {
-	world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS, sizeof(struct refusal_view));
-	for (int ordinal = 0; ordinal < replicas && world->refusal_count < HC_LIMIT_REPLICAS; ordinal++) {
-		const char *folder = name_container(arena, world->service.name, attempt->revision, ordinal,
-											world->service.namespace_uid);
-		const char *message = memory_refusal(folder, arena);
-
-		if (message)
-			world->refusals[world->refusal_count++] = (struct refusal_view){.folder = folder,
-																			.message = message};
-	}
+	world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS + 1, sizeof(struct refusal_view));
+	refusal(world, attempt, RELEASE_ORDINAL, arena);
+	for (int ordinal = 0; ordinal < replicas && ordinal < HC_LIMIT_REPLICAS; ordinal++)
+		refusal(world, attempt, ordinal, arena);
 }
 
 static int addresses(struct reconcile_context *context, struct hc_arena *arena, struct service_world *world,
@@ -443,7 +448,11 @@ static int making(struct reconcile_context *context, struct hc_arena *arena, str
 	attempt = rollout.attempt;
 	if (source(context, arena, world, &rollout, err) < 0)
 		return -1;
-	for_attempt = attempt && attempt->stage >= STAGE_STARTING ? missing_of(&rollout, attempt) : 0;
+	for_attempt = 0;
+	if (attempt && attempt->stage == STAGE_STARTING && release_wanted(attempt))
+		for_attempt = !rollout_find(&rollout, attempt, RELEASE_ORDINAL);
+	else if (attempt && attempt->stage >= STAGE_STARTING)
+		for_attempt = missing_of(&rollout, attempt);
 	if (missing_of(&rollout, rollout.serving))
 		unmade(context, arena, world, &rollout);
 	for_serving = missing_of(&rollout, rollout.serving) + (rollout.surge >= 0);

@@ -399,7 +399,8 @@ void service_status_decide(const struct rollout *rollout, struct plan *plan)
 	plan->current_deployment = rollout->current ? rollout->current->name : NULL;
 	plan->ready_replicas = ready_replicas;
 	for (size_t index = 0; index < world->container_count; index++)
-		plan->replicas += rollout_running(&world->containers[index]);
+		plan->replicas += rollout_running(&world->containers[index]) &&
+						  !release_container(&world->containers[index]);
 	if (rollout->on && rollout->current && !ready_replicas)
 		plan->unready_since = rollout_this_boot(world, &world->service.unready_since)
 								  ? world->service.unready_since

@@ -63,6 +63,8 @@ static struct step choose(const struct sim *sim, uint64_t *state, int *nonce)
 	case 4:
 		return (struct step){below(state, 2) ? OP_SUSPEND : OP_RESUME, 0};
 	case 5:
+		if (below(state, 3) == 0)
+			return (struct step){OP_RELEASE, below(state, RELEASE_COUNT)};
 		return (struct step){below(state, 2) ? OP_TRAEFIK : OP_REGISTRY, below(state, 2)};
 	default:
 		return (struct step){accidents[below(state, (int)HC_COUNT(accidents))], below(state, 4)};
@@ -96,6 +98,7 @@ static void walk(struct sim *sim, uint64_t *state)
 
 	sim->spec.replicas = 1 + below(state, 3);
 	sim->spec.volume = below(state, 5) == 0;
+	sim->spec.release = below(state, 4) ? RELEASE_NONE : (enum sim_release)below(state, RELEASE_COUNT);
 	if (sim->spec.volume)
 		sim->spec.replicas = 1;
 	sim->spec.expose = below(state, 8) ? EXPOSE_PUBLIC : (enum exposure)below(state, 3);
@@ -136,6 +139,7 @@ static void rest(struct sim *sim, uint64_t *state)
 		else
 			sim_op(sim, &(struct step){OP_APP, below(state, 4)});
 		sim_op(sim, &(struct step){OP_NONCE, 1000});
+		sim_op(sim, &(struct step){OP_RELEASE, below(state, 2) ? RELEASE_NONE : RELEASE_GOOD});
 	}
 	sim_settle(sim);
 }

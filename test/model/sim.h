@@ -41,7 +41,17 @@ enum sim_app {
 };
 bool sim_app_is_good(enum sim_app app);
 
+/* What its release command does. */
+enum sim_release {
+	RELEASE_NONE,
+	RELEASE_GOOD, /* ends after 500 ms with 0 */
+	RELEASE_BAD,  /* with 5 */
+	RELEASE_HANGS,
+	RELEASE_COUNT,
+};
+
 struct sim_spec {
+	enum sim_release release;
 	enum sim_app app; /* of a prebuilt image */
 	enum exposure expose;
 	int commit; /* with repository; 0: unresolved */
@@ -95,6 +105,7 @@ struct sim_container {
 	int64_t failing_since_ms;  /* readiness */
 	int64_t unlisted_since_ms; /* memory of the controller */
 	int64_t mark_started_ms;   /* start time that the SIGTERM mark was written for */
+	enum sim_release release;  /* it runs the release command */
 	bool stopped_by_hand;      /* cancels unless-stopped */
 	bool frozen;               /* the engine forgot its health monitor */
 	bool hung;                 /* the application hangs */

@@ -121,6 +121,8 @@ static void labels_copy(struct sim *sim, const struct container_spec *spec, stru
 		view->labels[index].value = hc_arena_strdup(sim->arena, spec->labels[index].value);
 		if (strcmp(spec->labels[index].name, LABEL_HASH) == 0)
 			view->spec_hash = view->labels[index].value;
+		if (strcmp(spec->labels[index].name, LABEL_ORDINAL) == 0)
+			view->ordinal = name_ordinal(spec->labels[index].value);
 		if (strcmp(spec->labels[index].name, LABEL_FOLDER) == 0)
 			view->folder = view->labels[index].value;
 	}
@@ -168,11 +170,11 @@ static int create(struct sim *sim, const struct action *action)
 		.network_attached = true,
 	};
 	labels_copy(sim, spec, &container->view);
-	container->view.ordinal = (int)strtol(strstr(container->view.folder, "-r") + 2 +
-											  strcspn(strstr(container->view.folder, "-r") + 2, "-") + 1,
-										  NULL, 10);
-	container->has_port = action->deployment->template.expose != EXPOSE_NONE;
-	container->public = action->deployment->template.expose == EXPOSE_PUBLIC;
+	container->release = container->view.ordinal == RELEASE_ORDINAL
+							 ? row_find(sim, action->deployment->uid)->spec.release
+							 : RELEASE_NONE;
+	container->has_port = action->deployment->template.expose != EXPOSE_NONE && !container->release;
+	container->public = action->deployment->template.expose == EXPOSE_PUBLIC && !container->release;
 	return 0;
 }
 

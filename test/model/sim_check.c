@@ -105,6 +105,8 @@ static void check_status(struct sim *sim, const struct service_world *world, con
 
 		if (!container->exists || strcmp(container->view.deployment_uid, action->id) != 0)
 			continue;
+		if (container->release)
+			continue;
 		answering += container->view.probe == PROBE_READY; /* as far as the controller can know */
 		published += container->listed || !container->public;
 	}
@@ -142,13 +144,53 @@ static void check_restart(struct sim *sim, const struct action *action)
 		return;
 	if (hc_streq(current->row.image_id, action->deployment->image_id) &&
 		current->spec.nonce == old->spec.nonce && current->spec.expose == old->spec.expose &&
-		current->spec.volume == old->spec.volume)
+		current->spec.volume == old->spec.volume && !current->spec.release == !old->spec.release)
 		sim_break(sim, "INV-14", "%s restarts what %s runs", action->target, current->row.name);
+}
+
+static bool runs(const struct sim_container *container)
+{
+	return container->exists &&
+		   (container->view.state == CONTAINER_RUNNING || container->view.state == CONTAINER_PAUSED ||
+			container->view.state == CONTAINER_RESTARTING);
+}
+
+/* INV-15: a replica starts after the release command of its revision ended well, and that runs once. */
+static void check_start(struct sim *sim, const struct sim_container *container)
+{
+	const struct sim_deployment *own = deployment_of(sim, container->view.deployment_uid);
+
+	if (!own || own->row.phase != DEPLOYMENT_BUILDING || own->row.rollback_of || runs(container))
+		return;
+	if (container->release &&
+		(own->row.released || (container->view.state == CONTAINER_EXITED && container->view.exit_code == 0)))
+		sim_break(sim, "INV-15", "%s is run again", container->view.name);
+	if (!container->release && own->spec.release && !own->row.released)
+		sim_break(sim, "INV-15", "%s starts before its release command ended well", container->view.name);
+}
+
+static void check_releases(struct sim *sim)
+{
+	int count = 0;
+
+	for (size_t index = 0; index < sim->container_high; index++) {
+		const struct sim_container *container = &sim->containers[index];
+
+		count += container->release && runs(container);
+		for (size_t other = 0; container->release && runs(container) && other < sim->container_high;
+			 other++) {
+			if (!sim->containers[other].release && runs(&sim->containers[other]) &&
+				strcmp(sim->containers[other].view.deployment_uid, container->view.deployment_uid) == 0)
+				sim_break(sim, "INV-15", "%s runs beside a replica", container->view.name);
+		}
+	}
+	if (count > 1)
+		sim_break(sim, "INV-15", "%d release commands at once", count);
 }
 
 void sim_check_action(struct sim *sim, const struct service_world *world, const struct action *action)
 {
-	struct sim_container *container = action->id ? sim_container_find(sim, action->id) : NULL;
+	struct sim_container *container = sim_container_find(sim, action->id ? action->id : action->target);
 
 	if (action->kind == ACTION_DEPLOYMENT_STATUS)
 		check_status(sim, world, action);
@@ -158,6 +200,8 @@ void sim_check_action(struct sim *sim, const struct service_world *world, const 
 		check_restart(sim, action);
 	if (!container)
 		return;
+	if (action->kind == ACTION_CONTAINER_START)
+		check_start(sim, container);
 	if (action->kind == ACTION_GATE_CLOSE)
 		check_close(sim, container);
 	if (action->kind == ACTION_CONTAINER_TERMINATE || action->kind == ACTION_CONTAINER_REMOVE ||
@@ -187,6 +231,7 @@ void sim_check_tick(struct sim *sim)
 	}
 	if (with_volume > 1)
 		sim_break(sim, "INV-10", "%d containers write to one volume", with_volume);
+	check_releases(sim);
 	sim_work_check(sim);
 }
 
@@ -213,7 +258,7 @@ static void settled_replicas(struct sim *sim, const struct sim_deployment *curre
 
 		if (!container->exists || container->foreign)
 			continue;
-		if (!current || strcmp(container->view.deployment_uid, current->uid) != 0) {
+		if (!current || strcmp(container->view.deployment_uid, current->uid) != 0 || container->release) {
 			sim_break(sim, "INV-11", "%s is left over", container->view.name);
 			continue;
 		}
@@ -274,7 +319,7 @@ void sim_check_settled(struct sim *sim)
 		sim_break(sim, "INV-11", "%s never ends: %s", newest->row.name,
 				  deployment_stage_text(newest->row.stage));
 	if (sim_app_is_good(sim_wanted_app(sim, &sim->spec)) && !sim->application_hurt &&
-		!settled_rollback(sim, current) &&
+		sim->spec.release <= RELEASE_GOOD && !settled_rollback(sim, current) &&
 		(!current || current->row.phase != DEPLOYMENT_SUCCESS ||
 		 sim_wanted_app(sim, &current->spec) != sim_wanted_app(sim, &sim->spec) ||
 		 current->spec.nonce != sim->spec.nonce))

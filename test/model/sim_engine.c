@@ -68,7 +68,8 @@ bool sim_listens(const struct sim *sim, const struct sim_container *container)
 {
 	int64_t up = sim->boot_ms - container->started_boot_ms;
 
-	if (container->view.state != CONTAINER_RUNNING || container->hung || container->app == APP_NEVER)
+	if (container->view.state != CONTAINER_RUNNING || container->hung || container->app == APP_NEVER ||
+		container->release)
 		return false;
 	return container->app != APP_EXITS && up >= (container->app == APP_SLOW ? 3000 : 100);
 }
@@ -171,9 +172,11 @@ static void tick_container(struct sim *sim, struct sim_container *container)
 	if (container->view.state == CONTAINER_RUNNING) {
 		if (container->dying_at_ms && sim->boot_ms >= container->dying_at_ms)
 			sim_kill(sim, container, 0, true);
-		else if (container->app == APP_EXITS && up >= 100)
+		else if (container->release && container->release != RELEASE_HANGS && up >= 500)
+			sim_kill(sim, container, container->release == RELEASE_BAD ? 5 : 0, false);
+		else if (!container->release && container->app == APP_EXITS && up >= 100)
 			sim_kill(sim, container, 3, false);
-		else if (container->app == APP_FADES && up >= 1100)
+		else if (!container->release && container->app == APP_FADES && up >= 1100)
 			sim_kill(sim, container, 4, false);
 	}
 	tick_health(sim, container);

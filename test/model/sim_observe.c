@@ -29,6 +29,7 @@ static void template_fill(const struct sim_spec *spec, struct hc_arena *arena,
 		.resources = {.memory_bytes = 1 << 28, .cpu_millis = 500, .pids = 100},
 		.expose = spec->expose,
 		.internal_port = 3000,
+		.release_command = spec->release ? "migrate" : NULL,
 	};
 	if (spec->repository)
 		template_repository(spec, arena, template);
@@ -234,10 +235,11 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 	addresses_fill(sim, arena, world);
 	unmade_fill(sim, arena, world);
 	if (sim->refused) {
-		world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS, sizeof(struct refusal_view));
-		for (int ordinal = 0; ordinal < spec->replicas; ordinal++)
+		world->refusals = hc_arena_alloc_array(arena, HC_LIMIT_REPLICAS + 1, sizeof(struct refusal_view));
+		for (int ordinal = spec->release ? -1 : 0; ordinal < spec->replicas; ordinal++)
 			world->refusals[world->refusal_count++] = (struct refusal_view){
-				.folder = name_container(arena, "shop", sim->refused, ordinal, "namespace-uid"),
+				.folder = name_container(arena, "shop", sim->refused, ordinal < 0 ? RELEASE_ORDINAL : ordinal,
+										 "namespace-uid"),
 				.message = "range of CPUs is from 0.01 to 2.00"};
 	}
 	for (size_t index = 0; index < world->container_count; index++)

@@ -197,6 +197,9 @@ void sim_op(struct sim *sim, const struct step *step)
 	case OP_VOLUME:
 		sim->spec.volume = step->argument;
 		break;
+	case OP_RELEASE:
+		sim->spec.release = (enum sim_release)step->argument;
+		break;
 	case OP_TRAEFIK:
 		sim->traefik_away = !step->argument;
 		sim->traefik_refresh_at = sim->boot_ms; /* it lists the containers when it comes */

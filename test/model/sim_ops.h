@@ -32,6 +32,7 @@ enum op {
 	OP_REGISTRY, /* argument: 0 away, 1 back */
 	OP_EXPOSE,
 	OP_VOLUME,
+	OP_RELEASE,     /* argument: enum sim_release */
 	OP_PUSH,        /* argument: enum sim_app; the Service follows the repository from then on */
 	OP_PUSH_SAME,   /* a commit with the tree of the one before */
 	OP_PUSH_BROKEN, /* its build fails */

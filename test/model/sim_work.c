@@ -41,8 +41,10 @@ enum sim_app sim_wanted_app(const struct sim *sim, const struct sim_spec *spec)
 const char *sim_hash(const struct sim_spec *spec, struct hc_arena *arena)
 {
 	if (spec->repository)
-		return hc_arena_printf(arena, "hc%d-%d-%d-%d", spec->commit, spec->nonce, spec->expose, spec->volume);
-	return hc_arena_printf(arena, "h%d-%d-%d-%d", spec->app, spec->nonce, spec->expose, spec->volume);
+		return hc_arena_printf(arena, "hc%d-%d-%d-%d-%d", spec->commit, spec->nonce, spec->expose,
+							   spec->volume, spec->release);
+	return hc_arena_printf(arena, "h%d-%d-%d-%d-%d", spec->app, spec->nonce, spec->expose, spec->volume,
+						   spec->release);
 }
 
 static const char *image_of(const struct sim *sim, int tree, struct hc_arena *arena)

@@ -131,8 +131,24 @@ static void handle(struct hello_server *server, const struct epoll_event *event)
 		hello_connection_accept(server);
 }
 
-int main(void)
+/* `helvetia-hello run MS CODE`: a command that takes its time and ends, as a migration does. */
+static int run_command(char **argv)
 {
+	int ms = number_of("MS", argv[2], 0, HELLO_SLOW_MOST_MS);
+	int code = number_of("CODE", argv[3], 0, 255);
+	struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+	(void)printf("helvetia-hello: runs %d ms as version \"%s\"\n", ms, env_or("VERSION", ""));
+	(void)fflush(stdout);
+	(void)nanosleep(&wait, NULL);
+	(void)printf("helvetia-hello: ends with %d\n", code);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && strcmp(argv[1], "run") == 0)
+		return run_command(argv);
 	struct hello_server server = {
 		.settings = read_settings(), .epoll = epoll_create1(EPOLL_CLOEXEC), .listener = -1};
 	int64_t listen_at_ms = hello_now_ms() + server.settings.slowstart_ms;

@@ -98,11 +98,6 @@ static void c3_secret(struct fixture *fixture)
 	attempt->template.env_count = 1;
 }
 
-static void c3_release_command(struct fixture *fixture)
-{
-	queued(fixture)->template.release_command = "migrate";
-}
-
 static void c4_absent(struct fixture *fixture)
 {
 	queued(fixture);
@@ -479,12 +474,6 @@ static const struct fixture_case in_queue[] = {
 	 "  2. record event SecretMissing: Revision 1: env TOKEN wants key token of Secret keys, and there is no "
 	 "such "
 	 "Secret: give it a value\n"},
-	{"C-3 release command", c3_release_command,
-	 "  1. set deployment shop-r1: FAILED/NotSupported: this version does not run spec.releaseCommand: "
-	 "remove the "
-	 "field\n"
-	 "  2. record event NotSupported: Revision 1: this version does not run spec.releaseCommand: remove the "
-	 "field\n"},
 	{"C-4 absent", c4_absent, "  1. pull image app:1: revision 1 needs it, and it is not here\n"},
 	{"C-4 registry away", c4_registry_away,
 	 "  1. set deployment shop-r1: the registry is away: connection refused\n  wake at +5000ms\n"},
