@@ -28,11 +28,13 @@ struct api_options {
 	const char *key_file;
 	const char *controller_socket;
 	const char *admin_token_file;
+	const char *socket;               /* NULL: api.sock in the state folder */
 	const char *webhook_secret_file;  /* NULL: every delivery is refused */
 	const char **repository_prefixes; /* NULL-terminated, or NULL for the built-in ones */
 };
 
 struct api_auth;
+struct api_use;
 struct api_hub;
 struct api_log;
 struct api_openapi;
@@ -42,9 +44,11 @@ struct api {
 	uv_loop_t loop;
 	struct api_options options;
 	struct http_server *server;
+	struct http_server *local; /* on the unix socket, for the administrator of this machine */
 	struct store_stream *stream;
 	struct store_listener *listener;
 	struct api_auth *auth;
+	struct api_use *use;
 	struct api_hub *hub;
 	struct api_webhook *webhook;
 	struct api_openapi *openapi;
@@ -126,6 +130,12 @@ void api_auth_check(struct api_call *call);
 struct api_auth *api_auth_new(void);
 void api_auth_forget(struct api_auth *auth); /* a token changed */
 void api_auth_free(struct api_auth *auth);
+
+/* When tokens were used last. */
+struct api_use *api_use_new(struct api *api);
+void api_use_note(struct api_use *use, const char *token_uid);
+void api_use_close(struct api_use *use); /* its handle; freed when the loop is empty */
+void api_use_free(struct api_use *use);
 
 struct api_hub *api_hub_new(struct api *api);
 void api_hub_hint(struct api_hub *hub); /* something changed, perhaps */

@@ -1,31 +1,42 @@
-/* Bearer tokens. What is known of a token is kept for 30 s, and forgotten as soon as any token changes; an
+/* Whose request it is: a bearer token's, or, on the unix socket without one, that of the administrator of
+ * this machine, whom the kernel vouches for.
+ *
+ * What is known of a token is believed for 30 s, and doubted as soon as any token changes; an
  * unknown one is asked for each time (one look-up by index), so that a new token works at once and wrong ones
  * fill no memory. */
 #include "api.h"
 
+#include "api_limit.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "crypto/crypto.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define KEPT_MS 30000
 #define KEPT_MAX 1000
 #define TOKEN_BYTES_MAX 1024
+#define USE_MS 60000 /* the last use is noted this often */
 
 struct kept {
 	char *uid;
 	char *name;
 	char *role;
 	char *namespace_name;
+	char *user_uid; /* NULL: a program's */
 	int64_t expires_wall_ms;
 	int64_t until_boot_ms;
+	int64_t noted_boot_ms; /* as used; 0: never */
 };
 
 struct api_auth {
 	struct hc_map *tokens; /* hash → struct kept, owned */
+	struct api_limit *limit;
 };
 
 struct api_auth *api_auth_new(void)
@@ -33,6 +44,7 @@ struct api_auth *api_auth_new(void)
 	struct api_auth *auth = hc_xalloc(sizeof(*auth));
 
 	auth->tokens = hc_map_new();
+	auth->limit = api_limit_new();
 	return auth;
 }
 
@@ -44,6 +56,7 @@ static void free_kept(struct kept *kept)
 	free(kept->name);
 	free(kept->role);
 	free(kept->namespace_name);
+	free(kept->user_uid);
 	free(kept);
 }
 
@@ -55,7 +68,20 @@ static int free_visited(const char *key, void *value, void *payload)
 	return 0;
 }
 
+static int doubt_visited(const char *key, void *value, void *payload)
+{
+	(void)key;
+	(void)payload;
+	((struct kept *)value)->until_boot_ms = 0;
+	return 0;
+}
+
 void api_auth_forget(struct api_auth *auth)
+{
+	hc_map_each(auth->tokens, doubt_visited, NULL);
+}
+
+static void drop_all(struct api_auth *auth)
 {
 	hc_map_each(auth->tokens, free_visited, NULL);
 	hc_map_free(auth->tokens);
@@ -68,6 +94,7 @@ void api_auth_free(struct api_auth *auth)
 		return;
 	hc_map_each(auth->tokens, free_visited, NULL);
 	hc_map_free(auth->tokens);
+	api_limit_free(auth->limit);
 	free(auth);
 }
 
@@ -77,18 +104,55 @@ static void refuse(struct api_call *call, const char *sentence)
 	api_reply(call);
 }
 
-static void admit(struct api_call *call, const struct store_token *token)
+/* The peer's, or that of whom the proxy on this machine speaks for. */
+static const char *address_of(struct api_call *call)
 {
-	if (token->expires_wall_ms && token->expires_wall_ms <= hc_clock_wall_ms()) {
-		refuse(call, "Unauthorized: the token has expired");
+	char text[HTTP_PEER_SIZE];
+	const char *forwarded = http_request_header(call->request, "X-Forwarded-For");
+
+	http_request_peer(call->request, text);
+	if (forwarded && (hc_starts_with(text, "127.") || hc_streq(text, "::1"))) {
+		const char *comma = strrchr(forwarded, ',');
+		forwarded = comma ? comma + 1 : forwarded;
+		forwarded += strspn(forwarded, " ");
+		if (*forwarded)
+			return hc_arena_strndup(call->arena, forwarded, HTTP_PEER_SIZE);
+	}
+	return hc_arena_strdup(call->arena, text);
+}
+
+static void refuse_wrong(struct api_call *call, const char *sentence)
+{
+	const char *address = address_of(call);
+	int64_t failures = 0;
+
+	if (api_limit_failed(call->api->auth->limit, address, hc_clock_boot_ms(), &failures)) {
+		HC_AUTO_FREE count = hc_xprintf("%" PRId64, failures);
+		hc_log(HC_LOG_WARN, "many wrong tokens from one address; its tokens are looked up slowly", "address",
+			   address, "count", count, NULL);
+	}
+	refuse(call, sentence);
+}
+
+static void admit(struct api_call *call, struct kept *kept)
+{
+	int64_t now_ms = hc_clock_boot_ms();
+
+	if (kept->expires_wall_ms && kept->expires_wall_ms <= hc_clock_wall_ms()) {
+		refuse_wrong(call, "Unauthorized: the token has expired");
 		return;
 	}
+	if (!kept->noted_boot_ms || now_ms - kept->noted_boot_ms >= USE_MS) {
+		kept->noted_boot_ms = now_ms;
+		api_use_note(call->api->use, kept->uid);
+	}
 	call->identity = (struct api_identity){
-		.uid = hc_arena_strdup(call->arena, token->uid),
-		.name = hc_arena_strdup(call->arena, token->name),
-		.role = hc_arena_strdup(call->arena, token->role),
-		.namespace_name = hc_arena_strdup(call->arena, token->namespace_name),
-		.expires_wall_ms = token->expires_wall_ms,
+		.uid = hc_arena_strdup(call->arena, kept->uid),
+		.name = hc_arena_strdup(call->arena, kept->name),
+		.role = hc_arena_strdup(call->arena, kept->role),
+		.namespace_name = hc_arena_strdup(call->arena, kept->namespace_name),
+		.user_uid = kept->user_uid ? hc_arena_strdup(call->arena, kept->user_uid) : NULL,
+		.expires_wall_ms = kept->expires_wall_ms,
 	};
 	api_dispatch(call);
 }
@@ -98,19 +162,25 @@ struct question {
 	char hash[CRYPTO_SHA256_HEX_SIZE];
 };
 
-static void keep(struct api_auth *auth, const char *hash, const struct store_token *token)
+static struct kept *keep(struct api_auth *auth, const char *hash, const struct store_token *token)
 {
+	struct kept *known = hc_map_remove(auth->tokens, hash);
+	int64_t noted_boot_ms = known ? known->noted_boot_ms : 0;
+
+	free_kept(known);
 	if (hc_map_count(auth->tokens) >= KEPT_MAX)
-		api_auth_forget(auth);
-	free_kept(hc_map_remove(auth->tokens, hash));
+		drop_all(auth);
 	struct kept *kept = hc_xalloc(sizeof(*kept));
 	*kept = (struct kept){.uid = hc_xstrdup(token->uid),
-						  .name = hc_xstrdup(token->name),
+						  .name = hc_xstrdup(token->user_name ? token->user_name : token->name),
 						  .role = hc_xstrdup(token->role),
 						  .namespace_name = hc_xstrdup(token->namespace_name),
+						  .user_uid = token->user_uid ? hc_xstrdup(token->user_uid) : NULL,
 						  .expires_wall_ms = token->expires_wall_ms,
-						  .until_boot_ms = hc_clock_boot_ms() + KEPT_MS};
+						  .until_boot_ms = hc_clock_boot_ms() + KEPT_MS,
+						  .noted_boot_ms = noted_boot_ms};
 	hc_map_set(auth->tokens, hash, kept);
+	return kept;
 }
 
 static void token_known(const struct store_answer *answer, void *payload)
@@ -122,10 +192,10 @@ static void token_known(const struct store_answer *answer, void *payload)
 		api_answer_fail(call, 503, "the token could not be checked: %s", answer->error->text);
 		api_reply(call);
 	} else if (!answer->token) {
-		refuse(call, "Unauthorized: the token is not known");
+		free_kept(hc_map_remove(call->api->auth->tokens, question->hash)); /* revoked */
+		refuse_wrong(call, "Unauthorized: the token is not known");
 	} else {
-		keep(call->api->auth, question->hash, answer->token);
-		admit(call, answer->token);
+		admit(call, keep(call->api->auth, question->hash, answer->token));
 	}
 }
 
@@ -139,10 +209,42 @@ static const char *bearer(const struct http_request *request)
 	return *header && strlen(header) <= TOKEN_BYTES_MAX ? header : NULL;
 }
 
+/* Root, or the user that this process runs as, on the unix socket. */
+static bool is_administrator_here(const struct http_request *request)
+{
+	uid_t user;
+
+	return http_request_peer_user(request, &user) && (user == 0 || user == geteuid());
+}
+
+static void admit_local(struct api_call *call)
+{
+	call->identity = (struct api_identity){
+		.uid = "", .name = "administrator", .role = "admin", .namespace_name = ""};
+	api_dispatch(call);
+}
+
+/* known: it was right once, so that others at the same address can't keep its bearer out. */
+static void look_up(struct api_call *call, struct question *question, bool known)
+{
+	const char *address = address_of(call);
+
+	if (!known && !api_limit_allows(call->api->auth->limit, address, hc_clock_boot_ms())) {
+		api_answer_fail(call, 429, "too many wrong tokens came from %s: try again in a moment", address);
+		api_reply(call);
+		return;
+	}
+	store_stream_token(call->api->stream, question->hash, token_known, question);
+}
+
 void api_auth_check(struct api_call *call)
 {
 	const char *token = bearer(call->request);
 
+	if (!http_request_header(call->request, "Authorization") && is_administrator_here(call->request)) {
+		admit_local(call);
+		return;
+	}
 	if (!token) {
 		refuse(call, "Unauthorized: send a token as \"Authorization: Bearer TOKEN\"");
 		return;
@@ -150,14 +252,9 @@ void api_auth_check(struct api_call *call)
 	struct question *question = hc_arena_alloc(call->arena, sizeof(*question));
 	question->call = call;
 	crypto_sha256_hex(token, strlen(token), question->hash);
-	const struct kept *kept = hc_map_get(call->api->auth->tokens, question->hash);
-	if (!kept || kept->until_boot_ms < hc_clock_boot_ms()) {
-		store_stream_token(call->api->stream, question->hash, token_known, question);
-		return;
-	}
-	admit(call, &(struct store_token){.uid = kept->uid,
-									  .name = kept->name,
-									  .role = kept->role,
-									  .namespace_name = kept->namespace_name,
-									  .expires_wall_ms = kept->expires_wall_ms});
+	struct kept *kept = hc_map_get(call->api->auth->tokens, question->hash);
+	if (kept && kept->until_boot_ms >= hc_clock_boot_ms())
+		admit(call, kept);
+	else
+		look_up(call, question, kept != NULL);
 }

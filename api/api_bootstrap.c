@@ -52,8 +52,8 @@ static int make_administrator(const struct api *api, struct store *store, struct
 	if (exists) {
 		if (!hc_file_exists(api->options.admin_token_file))
 			hc_log(HC_LOG_WARN,
-				   "the administrator's token exists, but its file is gone; to get a new one, delete the row "
-				   "\"" ADMINISTRATOR "\" from the table tokens and start the API again",
+				   "an administrator's token exists, but the file of the first one is gone; "
+				   "`helvetia token create NAME --role admin --all-namespaces` on this machine makes another",
 				   "file", api->options.admin_token_file, NULL);
 		return 0;
 	}
@@ -61,7 +61,7 @@ static int make_administrator(const struct api *api, struct store *store, struct
 	crypto_sha256_hex(token, strlen(token), hash);
 	snprintf(line, sizeof(line), "%s\n", token);
 	if (hc_file_write(api->options.admin_token_file, line, strlen(line), 0600, err) ||
-		store_insert(store, arena, STORE_TOKEN, "", ADMINISTRATOR, &write, &object, err))
+		store_insert(store, arena, STORE_TOKEN, "default", ADMINISTRATOR, &write, &object, err))
 		return -1;
 	explicit_bzero(token, sizeof(token));
 	explicit_bzero(line, sizeof(line));

@@ -203,8 +203,7 @@ static bool forbidden(struct api_call *call)
 						*identity->namespace_name ? " of namespace " : "", identity->namespace_name);
 		return true;
 	}
-	if (route->endpoint != API_OBJECTS || !route->kind ||
-		api_role_may(identity, route->kind, route->verb, route->namespace_name, route->name))
+	if (api_role_may_route(identity, route))
 		return false;
 	api_answer_fail(
 		call, 403,

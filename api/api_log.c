@@ -117,10 +117,23 @@ static void open_log(struct api_log *log)
 	http_stream_on_drained(log->call->request, drained);
 }
 
-void api_log_end_all(struct api *api)
+void api_log_end_of(struct api *api, const char *uid)
 {
-	while (api->logs)
-		api_log_end(api->logs, false);
+	for (struct api_log *log = api->logs, *next; log; log = next) {
+		next = log->next;
+		if (!uid || api_role_concerns(&log->call->identity, uid))
+			api_log_end(log, false);
+	}
+}
+
+void api_log_end_expired(struct api *api, int64_t now_wall_ms)
+{
+	for (struct api_log *log = api->logs, *next; log; log = next) {
+		next = log->next;
+		int64_t expires_ms = log->call->identity.expires_wall_ms;
+		if (expires_ms && expires_ms <= now_wall_ms)
+			api_log_end(log, false);
+	}
 }
 
 /* --- jobs --- */

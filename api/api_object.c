@@ -80,6 +80,7 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 								  .installation = call->api->installation,
 								  .store = store,
 								  .arena = call->arena,
+								  .user_uid = call->identity.user_uid,
 								  .manager = manager_of(call, default_manager)};
 	hc_clock_format(hc_clock_wall_ms(), writer->now);
 	if (validation_of(&call->query, &writer->validation, err) ||
@@ -244,7 +245,8 @@ static void complete(const struct api_writer *writer, struct api_draft *draft)
 		json_object_set(draft->object, "status", status);
 	else
 		json_object_del(draft->object, "status");
-	keep_finalizer(draft);
+	if (draft->kind->store_kind == STORE_SERVICE || draft->kind->store_kind == STORE_NAMESPACE)
+		keep_finalizer(draft);
 	if (draft->kind->store_kind == STORE_SERVICE) {
 		if (!draft->live || draft->spec_changed)
 			json_object_set_new(draft->object, "status",
@@ -387,7 +389,9 @@ int api_draft_store(const struct api_writer *writer, struct api_draft *draft, st
 	struct store_write write = {.metadata = metadata,
 								.spec = spec,
 								.status = !draft->live || draft->spec_changed ? status : NULL,
-								.generation_up = draft->spec_changed};
+								.generation_up = draft->spec_changed,
+								.token_hash = draft->token_hash,
+								.user_uid = service && !draft->live ? writer->user_uid : NULL};
 
 	if (service && fill_service(writer, draft, &write, err))
 		return -1;

@@ -20,6 +20,7 @@ struct api_writer {
 	enum api_validation validation;
 	bool force;
 	bool dry_run;
+	const char *user_uid; /* the User who writes; NULL: a program */
 	char now[HC_TIME_TEXT_SIZE];
 };
 
@@ -36,6 +37,7 @@ struct api_draft {
 	struct schema_conflicts conflicts;
 	bool spec_changed;
 	bool changed;
+	const char *token_hash;     /* of a Token that is made */
 	struct store_object stored; /* after api_draft_store */
 };
 

@@ -17,8 +17,9 @@ static const struct api_kind kinds[] = {
 	 API_READ | API_DELETE, API_MAIN | API_LOG | API_STATUS, true},
 	{GROUP, VERSION, "builds", "Build", "builds." GROUP, STORE_BUILD, API_READ,
 	 API_MAIN | API_LOG | API_STATUS, true},
-	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ, API_MAIN, false},
-	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ, API_MAIN, true},
+	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ | API_WRITE, API_MAIN, false},
+	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ | API_WRITE, API_MAIN,
+	 true},
 	{"", "v1", "events", "Event", "events", STORE_EVENT, API_READ, API_MAIN, true},
 };
 

@@ -296,13 +296,20 @@ static void give_out(struct api_hub *hub, const struct store_row *row)
 		http_chunk_unref(chunks[index / API_SHAPE_COUNT][index % API_SHAPE_COUNT]);
 }
 
-/* A right may have been taken away: everybody shows his token again. */
-static void token_changed(struct api_hub *hub)
+/* A right may have been taken away: whose streams they are shows his token again. */
+static void rights_changed(struct api_hub *hub, const struct store_row *row)
 {
+	json_t *object = json_loadb(row->json, row->length, 0, NULL);
+	const char *uid = json_string_value(json_object_get(json_object_get(object, "metadata"), "uid"));
+
 	api_auth_forget(hub->api->auth);
-	while (hub->watchers)
-		end(hub->watchers);
-	api_log_end_all(hub->api);
+	for (struct watcher *watcher = hub->watchers, *next; watcher; watcher = next) {
+		next = watcher->next;
+		if (!uid || api_role_concerns(&watcher->call->identity, uid))
+			end(watcher);
+	}
+	api_log_end_of(hub->api, uid);
+	json_decref(object);
 }
 
 static void start_over(struct api_hub *hub, int64_t resource_version)
@@ -311,6 +318,7 @@ static void start_over(struct api_hub *hub, int64_t resource_version)
 		expire(hub->watchers, "the change log was cut: list again");
 	hub->seen = resource_version;
 	api_auth_forget(hub->api->auth);
+	api_log_end_of(hub->api, NULL);
 }
 
 static void ask(struct api_hub *hub);
@@ -361,17 +369,18 @@ static void changed(const struct store_answer *answer, void *payload)
 	} else if (hub->seen < answer->oldest || hub->seen > answer->resource_version) {
 		start_over(hub, answer->resource_version);
 	} else {
-		bool tokens = false;
 		for (size_t index = 0; index < answer->row_count; index++) {
-			give_out(hub, &answer->rows[index]);
-			tokens = tokens || answer->rows[index].kind == STORE_TOKEN;
-			hub->seen = answer->rows[index].resource_version;
+			const struct store_row *row = &answer->rows[index];
+			give_out(hub, row);
+			hub->seen = row->resource_version;
+			/* What is new was not known to anybody. */
+			if ((row->kind == STORE_TOKEN || row->kind == STORE_USER) && !hc_streq(row->type, "ADDED"))
+				rights_changed(hub, row);
 		}
 		if (!answer->more)
 			hub->seen = answer->resource_version;
-		if (tokens)
-			token_changed(hub);
 	}
+	api_log_end_expired(hub->api, hc_clock_wall_ms());
 	if (again || answer->more)
 		ask(hub);
 	else

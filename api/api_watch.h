@@ -8,7 +8,9 @@
 
 /* The database is ready: finds out where the change log stands, then sets api->ready. */
 void api_hub_start(struct api_hub *hub);
-/* Ends all log streams: a token changed. */
-void api_log_end_all(struct api *api);
+/* Ends the log streams of a token or a User that changed; uid NULL: all. */
+void api_log_end_of(struct api *api, const char *uid);
+/* Those whose token has expired by now. */
+void api_log_end_expired(struct api *api, int64_t now_wall_ms);
 
 #endif

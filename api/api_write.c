@@ -4,6 +4,7 @@
 
 #include "api_body.h"
 #include "api_scale.h"
+#include "api_token.h"
 #include "base/random.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -134,10 +135,20 @@ static int finish(const struct api_writer *writer, struct hc_error *err)
 static int store_draft(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
 					   struct hc_error *err)
 {
+	char *token = NULL;
+
+	if (!api_token_may_write(call, draft, draft->object))
+		return 0;
+	if (draft->kind->store_kind == STORE_TOKEN && !draft->live)
+		api_token_draw(call, draft, &token);
 	if (api_draft_store(writer, draft, err) || finish(writer, err))
 		return -1;
 	warn_unknown(call, writer, draft);
-	answer_object(call, draft->live ? 200 : 201, &draft->stored);
+	/* A dry run has made no token, so there is no text to show. */
+	if (token && !writer->dry_run)
+		api_token_answer(call, draft, token);
+	else
+		answer_object(call, draft->live ? 200 : 201, &draft->stored);
 	return 0;
 }
 
@@ -398,6 +409,8 @@ static void delete (struct api_call *call, struct api_writer *writer, struct api
 	} else if ((options.uid && !hc_streq(options.uid, draft->row.uid)) ||
 			   (options.resource_version && options.resource_version != draft->row.resource_version)) {
 		answer_stale(call, draft->name);
+	} else if (!api_token_may_write(call, draft, NULL)) {
+		return;
 	} else if (draft->kind->store_kind == STORE_DEPLOYMENT &&
 			   !may_delete_deployment(call, writer, draft, &err)) {
 		return;

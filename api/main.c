@@ -1,6 +1,6 @@
 /* helvetia-api: the process. Makes the loop and everything on it, and takes it down in order:
  *
- *   signal → the server stops (streams end, answers are sent) → database reads end → hub and signals close →
+ *   signal → the servers stop (streams end, answers are sent) → database reads end → hub and signals close →
  * the loop is empty
  */
 #include "api_watch.h"
@@ -26,6 +26,7 @@ struct process {
 	struct api api;
 	uv_signal_t terminated;
 	uv_signal_t interrupted;
+	int servers; /* that have not stopped yet */
 };
 
 static void stream_ready(uv_poll_t *poll, int status, int events)
@@ -58,6 +59,8 @@ static void server_stopped(void *payload)
 	struct process *process = payload;
 	struct api *api = &process->api;
 
+	if (--process->servers > 0)
+		return;
 	uv_close((uv_handle_t *)&api->stream_poll, NULL);
 	uv_close((uv_handle_t *)&api->listener_poll, NULL);
 	store_listener_close(hc_take(&api->listener));
@@ -65,6 +68,7 @@ static void server_stopped(void *payload)
 	free(api->retry.data);                     /* a start that waits */
 	uv_close((uv_handle_t *)&api->retry, NULL);
 	api_hub_close(api->hub);
+	api_use_close(api->use);
 	uv_close((uv_handle_t *)&process->terminated, NULL);
 	uv_close((uv_handle_t *)&process->interrupted, NULL);
 }
@@ -77,7 +81,9 @@ static void signaled(uv_signal_t *handle, int number)
 		return;
 	hc_log(HC_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM", NULL);
 	process->api.stopping = true;
+	process->servers = 2;
 	http_server_stop(process->api.server, STOP_GRACE_MS, server_stopped, process);
+	http_server_stop(process->api.local, STOP_GRACE_MS, server_stopped, process);
 }
 
 static int open_database(struct api *api, struct hc_error *err)
@@ -125,6 +131,21 @@ static int open_server(struct api *api, struct hc_error *err)
 	return 0;
 }
 
+static int open_local(struct api *api, struct hc_error *err)
+{
+	HC_AUTO_FREE listen = api->options.socket ? hc_xprintf("unix:%s", api->options.socket)
+											  : hc_xprintf("unix:%s/api.sock", api->options.state);
+	struct http_server_options options = {.loop = &api->loop,
+										  .listen = listen,
+										  .unix_mode = 0600,
+										  .handler = api_handle,
+										  .body_limit = body_limit,
+										  .payload = api,
+										  .refusal = api_status_refusal};
+
+	return http_server_start(&options, &api->local, err);
+}
+
 static void open_signals(struct process *process)
 {
 	uv_signal_init(&process->api.loop, &process->terminated);
@@ -145,10 +166,11 @@ static int start(struct process *process, struct hc_error *err)
 	api->arena = hc_arena_new();
 	api->openapi = api_openapi_new();
 	api->auth = api_auth_new();
+	api->use = api_use_new(api);
 	api->hub = api_hub_new(api);
 	uv_timer_init(&api->loop, &api->retry);
-	/* The server last: with it comes the first request. */
-	return open_database(api, err) || open_server(api, err);
+	/* The servers last: with them comes the first request. */
+	return open_database(api, err) || open_local(api, err) || open_server(api, err);
 }
 
 static void finish(struct process *process)
@@ -157,6 +179,7 @@ static void finish(struct process *process)
 
 	api_stores_close(api);
 	api_auth_free(api->auth);
+	api_use_free(api->use);
 	api_webhook_free(api->webhook);
 	api_openapi_free(api->openapi);
 	uv_mutex_destroy(&api->stores_lock);

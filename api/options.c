@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATABASE, STATE, DOMAIN, LISTEN, CERTIFICATE, KEY, CONTROLLER, TOKEN_FILE, PREFIX, SECRET_FILE, HELP };
+enum { DATABASE, STATE, DOMAIN, LISTEN, CERTIFICATE, KEY, CONTROLLER, TOKEN_FILE, PREFIX, SECRET_FILE, SOCKET, HELP };
 
 static const struct option options_long[] = {
 	{"database", required_argument, NULL, DATABASE},
@@ -20,6 +20,7 @@ static const struct option options_long[] = {
 	{"admin-token-file", required_argument, NULL, TOKEN_FILE},
 	{"allow-repository-prefix", required_argument, NULL, PREFIX},
 	{"webhook-secret-file", required_argument, NULL, SECRET_FILE},
+	{"socket", required_argument, NULL, SOCKET},
 	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
 };
@@ -28,11 +29,14 @@ static const char usage[] =
 	"usage: helvetia-api --database URL --state DIR --domain D --listen HOST:PORT --tls-certificate FILE "
 	"--tls-key FILE\n"
 	"         --controller-socket PATH --admin-token-file FILE [--allow-repository-prefix PREFIX]…\n"
-	"         [--webhook-secret-file FILE]\n"
+	"         [--webhook-secret-file FILE] [--socket PATH]\n"
 	"\n"
 	"Serves the Kubernetes-shaped API of Helvetia Cloud. Logs JSON lines on standard error "
 	"(HELVETIA_LOG=debug for more).\n"
 	"  --admin-token-file         where the administrator's token is written when there is none yet\n"
+	"  --socket                   where root and the user of this process are the administrator without a "
+	"token\n"
+	"                             (default: api.sock in the state folder)\n"
 	"  --allow-repository-prefix  a repoUrl may begin with this too, beside https:// and ssh://\n"
 	"  --webhook-secret-file      what deliveries to /webhooks/github are signed with; without it all are "
 	"refused\n"
@@ -57,6 +61,8 @@ static const char **field_of(struct api_options *options, int code)
 		return &options->controller_socket;
 	case TOKEN_FILE:
 		return &options->admin_token_file;
+	case SOCKET:
+		return &options->socket;
 	case SECRET_FILE:
 		return &options->webhook_secret_file;
 	default:

@@ -13,6 +13,7 @@ struct http_client {
 	CURL *curl;
 	char *base_url;
 	char *ca_file;
+	char *unix_socket; /* or NULL */
 	char *authorization; /* whole header line, or NULL */
 	char *user_agent;
 	long timeout_ms;
@@ -40,6 +41,7 @@ int http_client_open(const struct http_client_options *options, struct http_clie
 	}
 	client->base_url = hc_xstrdup(options->base_url);
 	client->ca_file = hc_xstrdup(options->ca_file);
+	client->unix_socket = hc_xstrdup(options->unix_socket);
 	client->user_agent = hc_xstrdup(options->user_agent ? options->user_agent : "helvetia");
 	client->timeout_ms = options->timeout_ms ? options->timeout_ms : 30000;
 	if (options->token)
@@ -55,6 +57,7 @@ void http_client_close(struct http_client *client)
 	curl_easy_cleanup(client->curl);
 	free(client->base_url);
 	free(client->ca_file);
+	free(client->unix_socket);
 	free(client->authorization);
 	free(client->user_agent);
 	free(client);
@@ -105,6 +108,7 @@ static int perform(struct http_client *client, const char *method, const char *p
 	transfer->curl = client->curl;
 	client->detail[0] = '\0';
 	(void)curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
 	(void)curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
 	(void)curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "https,http");

@@ -310,6 +310,32 @@ const char *http_request_header(const struct http_request *request, const char *
 	return NULL;
 }
 
+void http_request_peer(const struct http_request *request, char text[HTTP_PEER_SIZE])
+{
+	struct sockaddr_storage address = {0};
+	socklen_t size = sizeof(address);
+
+	text[0] = '\0';
+	if (!request->peer || getpeername(request->peer->fd, (struct sockaddr *)&address, &size))
+		return;
+	if (address.ss_family == AF_UNIX)
+		memcpy(text, "unix", sizeof("unix"));
+	else if (getnameinfo((struct sockaddr *)&address, size, text, HTTP_PEER_SIZE, NULL, 0, NI_NUMERICHOST))
+		text[0] = '\0';
+}
+
+bool http_request_peer_user(const struct http_request *request, uid_t *ret_user)
+{
+	struct ucred credentials = {0};
+	socklen_t size = sizeof(credentials);
+
+	if (!request->server || !request->server->unix_path || !request->peer ||
+		getsockopt(request->peer->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size))
+		return false;
+	*ret_user = credentials.uid;
+	return true;
+}
+
 const char *http_request_body(const struct http_request *request, size_t *ret_length)
 {
 	*ret_length = request->body_length;

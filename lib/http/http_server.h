@@ -73,6 +73,12 @@ const char *http_request_header(const struct http_request *request, const char *
 const char *http_request_body(const struct http_request *request,
 							  size_t *ret_length); /* terminated; never NULL */
 
+/* The peer's address in digits, "unix" for a unix socket, "" when it has left. */
+#define HTTP_PEER_SIZE 64
+void http_request_peer(const struct http_request *request, char text[HTTP_PEER_SIZE]);
+/* Who connected to the unix socket (SO_PEERCRED); false: it is none, or the peer has left. */
+bool http_request_peer_user(const struct http_request *request, uid_t *ret_user);
+
 /* Something of the handler's own, for the callbacks below. */
 void http_request_set_payload(struct http_request *request, void *payload);
 void *http_request_payload(const struct http_request *request);

@@ -126,12 +126,19 @@ struct store_token {
 	const char *uid;
 	const char *name;
 	const char *namespace_name; /* "" for every namespace */
-	const char *role;           /* admin, developer, viewer */
+	const char *role;           /* admin, developer, viewer: the lesser of the token's and its User's */
 	int64_t expires_wall_ms;    /* 0: never */
+	const char *user_name;      /* the User whose it is; NULL: a program's */
+	const char *user_uid;       /* NULL with it */
 };
 /* By the SHA-256 of the token (hexadecimal). NOT_FOUND; expiry is the caller's to judge. */
 int store_token_find(struct store *store, struct hc_arena *arena, const char *hash,
 					 struct store_token *ret_token, struct hc_error *err) HC_MUST_CHECK;
+
+/* Notes that these tokens are used now, beside the objects: no resourceVersion, no change. A token that was
+ * noted within the last minute, or is gone, is left alone. uids are the store's own. */
+int store_tokens_used(struct store *store, const char *const *uids, size_t count,
+					  struct hc_error *err) HC_MUST_CHECK;
 
 /* Whether there is a token of this role. */
 int store_token_exists(struct store *store, const char *role, bool *ret_exists, struct hc_error *err)

@@ -176,6 +176,8 @@ static void answer_token(const struct question *question)
 		.namespace_name = cell(result, 0, 4),
 		.role = cell(result, 0, 5),
 		.expires_wall_ms = store_cell_number(result, 0, 6),
+		.user_name = cell(result, 0, 7),
+		.user_uid = cell(result, 0, 8),
 	};
 
 	answer.token = token.uid ? &token : NULL;
@@ -477,10 +479,9 @@ void store_stream_changes(struct store_stream *stream, int64_t after, int limit,
 void store_stream_token(struct store_stream *stream, const char *hash, store_answered *answered,
 						void *payload)
 {
-	static const char sql[] = "SELECT c.resource_version, c.oldest, t.id, t.name, CASE WHEN t.all_namespaces "
-							  "THEN '' ELSE t.namespace END,"
-							  " t.role, (extract(epoch FROM t.expires_at) * 1000)::bigint"
-							  " FROM resource_clock AS c LEFT JOIN tokens AS t ON t.hash = $1";
+	static const char sql[] = "SELECT c.resource_version, c.oldest, b.id, b.name, b.namespace, b.role, "
+							  "b.expires_ms, b.user_name, b.user_id"
+							  " FROM resource_clock AS c LEFT JOIN bearers AS b ON b.hash = $1";
 	struct question *question = question_new(ANSWER_TOKEN, answered, payload);
 
 	question->sql = hc_xstrdup(sql);

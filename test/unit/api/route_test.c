@@ -96,7 +96,7 @@ static const struct route_case cases[] = {
 	{"DELETE", N "/builds/x", "405"},
 	{"GET", N "/builds/x/log", "get builds/shop/x/2"},
 	{"GET", N "/tokens", "list tokens/shop"},
-	{"POST", N "/tokens", "405"},
+	{"POST", N "/tokens", "create tokens/shop"},
 	{"GET", G "/users", "list users"},
 	{"GET", G "/users/ann", "get users//ann"},
 	{"GET", N "/users", "404"},
