@@ -66,6 +66,9 @@ static struct gate gate_of(enum api_endpoint endpoint)
 	case API_HEALTHZ:
 	case API_READYZ:
 	case API_VERSION:
+	case API_DISCOVERY:
+	case API_OPENAPI:
+	case API_REVIEW:  /* of the one who asks */
 	case API_APPLY:   /* judges each document */
 	case API_WEBHOOK: /* signed */
 		return (struct gate){NULL, false};
