@@ -1,6 +1,7 @@
 /* See the header. */
 #include "api_body.h"
 
+#include "api_protobuf.h"
 #include "base/limits.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ static const struct {
 	{"application/x-yaml", API_BODY_OBJECT, false},
 	{"text/yaml", API_BODY_OBJECT, false},
 	{"application/x-www-form-urlencoded", API_BODY_OBJECT, false}, /* what curl says without being asked */
+	{API_PROTOBUF_TYPE, API_BODY_PROTOBUF, false},
+	{"application/json-patch+json", API_BODY_JSON_PATCH, true},
 	{"application/merge-patch+json", API_BODY_MERGE_PATCH, true},
 	{"application/apply-patch+yaml", API_BODY_APPLY_PATCH, true},
 };
@@ -44,29 +47,20 @@ static void refuse_type(struct api_call *call, const char *content_type, bool pa
 
 	if (content_type && strstr(content_type, "strategic"))
 		hint = "; strategic merge patch is not served: use --type merge";
-	else if (content_type && strstr(content_type, "json-patch"))
-		hint = "; JSON patch is not served yet: use a merge patch";
 	api_answer_fail(call, 415,
 					"the body of the request was in an unknown format - accepted media types include: %s%s",
-					patch ? "application/merge-patch+json, application/apply-patch+yaml"
+					patch ? "application/json-patch+json, application/merge-patch+json, "
+							"application/apply-patch+yaml"
 						  : "application/json, application/yaml",
 					hint);
 }
 
-json_t *api_body_read(struct api_call *call, enum api_body_type *ret_type)
+static json_t *read_document(struct api_call *call, const char *body, size_t length)
 {
-	bool patch = call->route.verb == API_PATCH;
-	const char *content_type = http_request_header(call->request, "Content-Type");
 	struct schema_documents documents = {0};
 	struct hc_error err = {0};
-	size_t length = 0;
 	json_t *value = NULL;
 
-	if (api_body_type_of(content_type, patch, ret_type)) {
-		refuse_type(call, content_type, patch);
-		return NULL;
-	}
-	const char *body = http_request_body(call->request, &length);
 	if (schema_documents_parse(body, length, &documents, &err)) {
 		api_answer_fail(call, 400, "%s", err.text);
 		return NULL;
@@ -77,6 +71,97 @@ json_t *api_body_read(struct api_call *call, enum api_body_type *ret_type)
 		api_answer_fail(call, 400, "the body must be exactly one object, not %zu", documents.count);
 	schema_documents_done(&documents);
 	return value;
+}
+
+/* Depth is bounded by jansson, and by schema_json_patch for what gets into an object. */
+static json_t *read_steps(struct api_call *call, const char *body, size_t length)
+{
+	json_error_t problem;
+	json_t *value = json_loadb(body, length, JSON_REJECT_DUPLICATES, &problem);
+
+	if (!value)
+		api_answer_fail(call, 400, "line %d, column %d: %s", problem.line, problem.column, problem.text);
+	return value;
+}
+
+static json_t *read_protobuf(struct api_call *call, const char *body, size_t length)
+{
+	struct hc_error err = {0};
+	json_t *value = api_protobuf_decode(body, length, &err);
+
+	if (!value)
+		api_answer_fail(call, 400, "%s", err.text);
+	return value;
+}
+
+json_t *api_body_read(struct api_call *call, enum api_body_type *ret_type)
+{
+	bool patch = call->route.verb == API_PATCH;
+	const char *content_type = http_request_header(call->request, "Content-Type");
+	size_t length = 0;
+
+	/* Protobuf is of the built-in kinds only, as in Kubernetes. */
+	if (api_body_type_of(content_type, patch, ret_type) ||
+		(*ret_type == API_BODY_PROTOBUF && call->route.kind && *call->route.kind->group)) {
+		refuse_type(call, content_type, patch);
+		return NULL;
+	}
+	const char *body = http_request_body(call->request, &length);
+	if (*ret_type == API_BODY_PROTOBUF)
+		return read_protobuf(call, body, length);
+	return *ret_type == API_BODY_JSON_PATCH ? read_steps(call, body, length)
+											: read_document(call, body, length);
+}
+
+/* Whether a JSON patch changes the list of owners itself. */
+static bool names_owners(enum api_body_type type, const json_t *patch)
+{
+	static const char path[] = "/metadata/managedFields";
+	const json_t *step;
+	size_t index;
+
+	if (type == API_BODY_MERGE_PATCH)
+		return json_object_get(json_object_get(patch, "metadata"), "managedFields") != NULL;
+	json_array_foreach(patch, index, step)
+	{
+		const char *changed = json_string_value(json_object_get(step, "path"));
+		if (changed && (hc_starts_with(changed, path) || hc_streq(changed, "/metadata") || !*changed) &&
+			!hc_streq(json_string_value(json_object_get(step, "op")), "test"))
+			return true;
+	}
+	return false;
+}
+
+static void refuse_steps(struct api_call *call, const struct hc_error *err)
+{
+	/* As Kubernetes: not about the object, so that kubectl says "The request is invalid". */
+	struct api_cause cause = {.field = "patch", .reason = "FieldValueInvalid", .message = err->text};
+	bool misfit = err->class == HC_CONFLICT;
+
+	api_answer_status(call, &(struct api_status){.code = misfit ? 422 : 400,
+												 .message = err->text,
+												 .causes = &cause,
+												 .cause_count = misfit ? 1 : 0});
+}
+
+json_t *api_body_patched(struct api_call *call, enum api_body_type type, const json_t *live,
+						 const json_t *patch)
+{
+	struct hc_error err = {0};
+	json_t *merged = type == API_BODY_JSON_PATCH ? schema_json_patch(live, patch, &err)
+												 : schema_merge_patch(live, patch);
+
+	if (!merged) {
+		refuse_steps(call, &err);
+	} else if (!json_is_object(merged)) {
+		api_answer_fail(call, 400, "the patch leaves something that is no object");
+		json_decref(merged);
+		merged = NULL;
+	} else if (!names_owners(type, patch)) {
+		/* Owners are named anew only by who sends them: what is stored must not look as if it were sent. */
+		json_object_del(json_object_get(merged, "metadata"), "managedFields");
+	}
+	return merged;
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -133,29 +218,62 @@ static bool wants_dry_run(const json_t *body)
 	return false;
 }
 
+/* DeleteOptions in either encoding; NULL: answered. A body that is not understood may hold a dryRun: nothing
+ * is deleted on a guess. New reference. */
+static json_t *read_delete_options(struct api_call *call, const char *text, size_t length)
+{
+	const char *content_type = http_request_header(call->request, "Content-Type");
+	struct hc_error err = {0};
+	json_error_t problem;
+
+	if (content_type && strncasecmp(content_type, API_PROTOBUF_TYPE, strlen(API_PROTOBUF_TYPE)) == 0) {
+		json_t *decoded = api_protobuf_decode(text, length, &err);
+		if (!decoded)
+			api_answer_fail(call, 400, "DeleteOptions: %s", err.text);
+		return decoded;
+	}
+	json_t *body = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+	if (json_is_object(body))
+		return body;
+	api_answer_fail(call, 400, "DeleteOptions: %s", body ? "must be a JSON object" : problem.text);
+	json_decref(body);
+	return NULL;
+}
+
+static bool check_propagation(struct api_call *call, const char *policy, struct api_delete_options *options)
+{
+	options->orphan = hc_streq(policy, "Orphan");
+	if (!policy || !*policy || options->orphan || hc_streq(policy, "Background") ||
+		hc_streq(policy, "Foreground"))
+		return true;
+	api_answer_fail(call, 422,
+					"propagationPolicy: Unsupported value: \"%.40s\": supported values: \"Background\", "
+					"\"Foreground\", \"Orphan\"",
+					policy);
+	return false;
+}
+
 bool api_body_delete_options(struct api_call *call, struct api_delete_options *ret_options)
 {
+	const char *asked = http_query_get(&call->query, "propagationPolicy");
 	size_t length = 0;
 	const char *text = http_request_body(call->request, &length);
-	json_error_t problem;
 
 	*ret_options = (struct api_delete_options){0};
 	if (strspn(text, " \t\r\n") == length)
-		return true;
-	json_t *body = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-	if (!json_is_object(body)) {
-		json_decref(body);
-		/* A body that is not understood may hold a dryRun: nothing is deleted on a guess. */
-		api_answer_fail(call, 400, "DeleteOptions: %s", body ? "must be a JSON object" : problem.text);
+		return check_propagation(call, asked, ret_options);
+	json_t *body = read_delete_options(call, text, length);
+	if (!body)
 		return false;
-	}
 	const json_t *preconditions = json_object_get(body, "preconditions");
 	const char *version = text_of(preconditions, "resourceVersion");
+	const char *policy = text_of(body, "propagationPolicy");
 	ret_options->uid = hc_arena_strdup(call->arena, text_of(preconditions, "uid"));
 	ret_options->resource_version = version ? strtoll(version, NULL, 10) : 0;
 	ret_options->dry_run = wants_dry_run(body);
+	bool fine = check_propagation(call, policy ? policy : asked, ret_options);
 	json_decref(body);
-	return true;
+	return fine;
 }
 
 size_t api_body_causes(const struct schema_causes *causes, struct api_cause *items, size_t count)

@@ -1,8 +1,10 @@
 /* From request to handler, and the answer back. */
 #include "api.h"
 
+#include "api_body.h"
 #include "api_discovery.h"
 #include "api_openapi.h"
+#include "api_review.h"
 #include "api_webhook.h"
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -171,6 +173,24 @@ static void answer_openapi(struct api_call *call)
 	api_reply(call);
 }
 
+static void answer_review(struct api_call *call)
+{
+	enum api_body_type type;
+	struct hc_error err = {0};
+	json_t *body = api_body_read(call, &type);
+	json_t *review = body ? api_review_answer(call->route.path, &call->identity, body, &err) : NULL;
+
+	if (review) {
+		char *text = json_dumps(review, JSON_COMPACT);
+		api_answer_json(call, 201, text, strlen(text));
+	} else if (body) {
+		api_answer_fail(call, 400, "%s", err.text);
+	}
+	json_decref(review);
+	json_decref(body);
+	api_reply(call);
+}
+
 /* --- the way of a request --- */
 
 static void refuse_route(struct api_call *call, int status)
@@ -232,6 +252,8 @@ void api_dispatch(struct api_call *call)
 		answer_discovery(call);
 	else if (route->endpoint == API_OPENAPI)
 		answer_openapi(call);
+	else if (route->endpoint == API_REVIEW)
+		answer_review(call);
 	else if (route->subresource == API_LOG)
 		api_log(call);
 	else if (route->verb == API_WATCH)

@@ -9,8 +9,8 @@
 #define VERSION GROUP "/v1"
 
 static const struct api_kind kinds[] = {
-	{"", "v1", "namespaces", "Namespace", "namespaces", STORE_NAMESPACE, API_READ | API_CREATE | API_DELETE,
-	 API_MAIN, false},
+	{"", "v1", "namespaces", "Namespace", "namespaces", STORE_NAMESPACE, API_READ | API_WRITE, API_MAIN,
+	 false},
 	{GROUP, VERSION, "services", "Service", "services." GROUP, STORE_SERVICE, API_READ | API_WRITE,
 	 API_MAIN | API_LOG | API_SCALE | API_STATUS, true},
 	{GROUP, VERSION, "deployments", "Deployment", "deployments." GROUP, STORE_DEPLOYMENT,

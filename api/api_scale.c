@@ -96,7 +96,7 @@ static void write_replicas(struct api_call *call, const struct api_writer *write
 }
 
 void api_scale_write(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
-					 json_t *body)
+					 enum api_body_type type, json_t *body)
 {
 	struct hc_error err = {0};
 	HC_AUTO_TEXT stale = {0};
@@ -108,11 +108,14 @@ void api_scale_write(struct api_call *call, const struct api_writer *writer, str
 	if (!read_live(call, writer, draft))
 		return;
 	json_t *scale = api_scale_of(draft->live);
-	json_t *wanted = call->route.verb == API_PATCH ? schema_merge_patch(scale, body) : json_incref(body);
+	json_t *wanted = call->route.verb == API_PATCH ? api_body_patched(call, type, scale, body)
+												   : json_incref(body);
 	const char *version = json_string_value(
 		json_object_get(json_object_get(wanted, "metadata"), "resourceVersion"));
 	json_t *replicas = json_object_get(json_object_get(wanted, "spec"), "replicas");
-	if (version && *version && strtoll(version, NULL, 10) != draft->row.resource_version) {
+	if (!wanted) {
+		; /* answered */
+	} else if (version && *version && strtoll(version, NULL, 10) != draft->row.resource_version) {
 		api_status_text_stale(draft->kind, draft->name, &stale);
 		api_answer_fail(call, 409, "%s", hc_text_string(&stale));
 	} else if (!json_is_integer(replicas)) {

@@ -87,8 +87,9 @@ static void add_details(const struct api_status *status, struct hc_text *text)
 	add_member(text, "name", status->name);
 	if (status->kind && *status->kind->group)
 		add_member(text, "group", status->kind->group);
+	/* Kubernetes names the kind of an object that is wrong, and the resource else; kubectl prints it. */
 	if (status->kind)
-		add_member(text, "kind", status->kind->plural);
+		add_member(text, "kind", status->code == 422 ? status->kind->kind : status->kind->plural);
 	add_member(text, "uid", status->uid);
 	/* causes and retryAfterSeconds begin with a comma */
 	if (text->data[text->length - 1] == '{')

@@ -231,11 +231,11 @@ static bool stale(const struct api_draft *draft, const json_t *sent)
 }
 
 static void write_live(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
-					   json_t *object_take, const json_t *sent)
+					   json_t *object_take)
 {
 	struct hc_error err = {0};
 
-	if (stale(draft, sent)) {
+	if (stale(draft, object_take)) {
 		json_decref(object_take);
 		answer_stale(call, draft->name);
 	} else if (api_draft_replace(writer, draft, object_take, NULL, &err) ||
@@ -264,11 +264,11 @@ static void update(struct api_call *call, const struct api_writer *writer, struc
 	if (!draft->live)
 		answer_absent(call, draft->name);
 	else
-		write_live(call, writer, draft, json_incref(object), object);
+		write_live(call, writer, draft, json_incref(object));
 }
 
-static void merge_patch(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
-						json_t *patch)
+static void patch(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
+				  enum api_body_type type, const json_t *sent)
 {
 	if (!read_live(call, writer, draft))
 		return;
@@ -276,14 +276,11 @@ static void merge_patch(struct api_call *call, const struct api_writer *writer, 
 		answer_absent(call, draft->name);
 		return;
 	}
-	json_t *merged = schema_merge_patch(draft->live, patch);
-	/* Owners are named anew only by who sends them: what is stored must not look as if it were sent. */
-	if (!json_object_get(json_object_get(patch, "metadata"), "managedFields"))
-		json_object_del(json_object_get(merged, "metadata"), "managedFields");
-	if (!api_body_check_identity(call, merged))
+	json_t *merged = api_body_patched(call, type, draft->live, sent);
+	if (merged && !api_body_check_identity(call, merged))
 		json_decref(merged);
-	else
-		write_live(call, writer, draft, merged, patch);
+	else if (merged)
+		write_live(call, writer, draft, merged);
 }
 
 static void apply_patch(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
@@ -429,9 +426,9 @@ static void write_body(struct api_call *call, struct api_writer *writer, struct 
 	if (!body)
 		return;
 	if (call->route.subresource == API_SCALE)
-		api_scale_write(call, writer, draft, body);
-	else if (type == API_BODY_MERGE_PATCH)
-		merge_patch(call, writer, draft, body);
+		api_scale_write(call, writer, draft, type, body);
+	else if (type == API_BODY_MERGE_PATCH || type == API_BODY_JSON_PATCH)
+		patch(call, writer, draft, type, body);
 	else if (!api_body_check_identity(call, body))
 		; /* answered */
 	else if (call->route.verb == API_CREATE)

@@ -147,6 +147,10 @@ void schema_service_status_read(const json_t *status, struct hc_arena *arena, st
 /* RFC 7396. New reference; target (NULL: nothing) and patch are neither changed nor consumed. */
 json_t *schema_merge_patch(const json_t *target, const json_t *patch);
 
+/* RFC 6902. New reference; target and steps are neither changed nor consumed. NULL with INVALID: steps is no patch, or
+ * makes the document too large or deep; CONFLICT: it does not fit the target (a test failed, a place is not there). */
+json_t *schema_json_patch(const json_t *target, const json_t *steps, struct hc_error *err) HC_MUST_CHECK;
+
 /* Server-side apply, as facts of the Kubernetes API say it: paths f: k: v:, managers keyed by (manager,
  * operation, subresource). The schema of the kind says which lists are maps, sets or atomic. Call these after
  * schema_check and before schema_default, so that nobody owns a default. manager "helvetia-git" etc. are

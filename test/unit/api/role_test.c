@@ -60,6 +60,8 @@ static const struct {
 	{"list namespaces", "adv"},
 	{"watch namespaces", "adv"},
 	{"create namespaces", "a"},
+	{"update namespaces", "a"},
+	{"patch namespaces", "a"},
 	{"delete namespaces", "a"},
 };
 

@@ -141,7 +141,7 @@ static void media_types_are_told(void **state)
 					   &status));
 	assert_int_equal(status, 415);
 	json_decref(ask_as(fixture.client, "PATCH", SERVICES "/x", "application/json-patch+json", "[]", &status));
-	assert_int_equal(status, 415);
+	assert_int_equal(status, 404); /* nothing to patch */
 	json_decref(
 		ask_as(fixture.client, "POST", SERVICES, "application/vnd.kubernetes.protobuf", "k8s", &status));
 	assert_int_equal(status, 415);
@@ -158,6 +158,39 @@ static void media_types_are_told(void **state)
 	assert_string_equal(text_at(refused, "message"),
 						"Apply failed with 1 conflict: conflict with \"one\": .spec.image");
 	json_decref(refused);
+	postgres_run(&fixture.postgres, "DELETE FROM services");
+}
+
+static void json_patches_change_objects(void **state)
+{
+	static const struct {
+		const char *steps;
+		long status;
+	} rows[] = {
+		{"[{\"op\":\"replace\",\"path\":\"/spec/image\",\"value\":\"b\"}]", 200},
+		{"[{\"op\":\"test\",\"path\":\"/spec/image\",\"value\":\"a\"}]", 422},
+		{"[{\"op\":\"remove\",\"path\":\"/spec/nothing\"}]", 422},
+		{"[{\"op\":\"add\",\"path\":\"/spec/imagee\",\"value\":1}]", 400},
+		{"[{\"op\":\"replace\",\"path\":\"/metadata/name\",\"value\":\"y\"}]", 400},
+		{"[{\"op\":\"replace\",\"path\":\"/metadata/resourceVersion\",\"value\":\"1\"}]", 409},
+		{"[{\"op\":\"replace\",\"path\":\"\",\"value\":[]}]", 400},
+		{"{}", 400},
+		{"[", 400},
+	};
+	long status = 0;
+
+	(void)state;
+	json_decref(ask(&fixture, "POST", SERVICES, SERVICE("x", IMAGE("a")), &status));
+	assert_int_equal(status, 201);
+	for (size_t index = 0; index < HC_COUNT(rows); index++) {
+		json_decref(ask_as(fixture.client, "PATCH", SERVICES "/x", "application/json-patch+json",
+						   rows[index].steps, &status));
+		if (status != rows[index].status)
+			fail_msg("%s: %ld", rows[index].steps, status);
+	}
+	json_t *now = ask(&fixture, "GET", SERVICES "/x", NULL, &status);
+	assert_string_equal(text_at(json_object_get(now, "spec"), "image"), "b");
+	json_decref(now);
 	postgres_run(&fixture.postgres, "DELETE FROM services");
 }
 
@@ -411,6 +444,7 @@ int main(void)
 		cmocka_unit_test(keeps_roles_apart),
 		cmocka_unit_test(objects_live_and_die),
 		cmocka_unit_test(media_types_are_told),
+		cmocka_unit_test(json_patches_change_objects),
 		cmocka_unit_test(applies_all_or_nothing),
 		cmocka_unit_test(says_how_to_make_a_namespace),
 		cmocka_unit_test(plans_with_the_real_decisions),
