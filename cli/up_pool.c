@@ -18,9 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* 10.213.0.0/16 … 10.222.0.0/16 */
+/* 10.213.0.0/16 … 10.252.0.0/16 */
 #define POOL_FIRST 213
-#define POOL_LAST 222
+#define POOL_LAST 252
 
 int up_pool_check(const char *text, struct hc_error *err)
 {
