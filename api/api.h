@@ -30,6 +30,7 @@ struct api_options {
 	const char *admin_token_file;
 	const char *socket;               /* NULL: api.sock in the state folder */
 	const char *webhook_secret_file;  /* NULL: every delivery is refused */
+	const char *secret_key_file;      /* what seals Secrets */
 	const char **repository_prefixes; /* NULL-terminated, or NULL for the built-in ones */
 };
 

@@ -11,6 +11,7 @@
 
 #include "api_consequence.h"
 #include "api_plan.h"
+#include "api_secret.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include <inttypes.h>
@@ -25,7 +26,7 @@ struct item {
 	const char *consequence;
 	const char **plan;
 	size_t plan_count;
-	const struct store_object *row; /* of a Service that exists */
+	const struct store_object *row; /* of a Service or Secret that exists */
 	bool broken;                    /* has problems: not made any further */
 };
 
@@ -170,7 +171,8 @@ static void identify(struct apply *apply, struct item *item)
 	item->draft.kind = api_kind_find(schema_kind_api_version(item->draft.schema),
 									 schema_kind_name(item->draft.schema));
 	bool writable = item->draft.kind && (item->draft.kind->store_kind == STORE_SERVICE ||
-										 item->draft.kind->store_kind == STORE_NAMESPACE);
+										 item->draft.kind->store_kind == STORE_NAMESPACE ||
+										 item->draft.kind->store_kind == STORE_SECRET);
 	if (!writable) {
 		/* The rules of its schema are told all the same, so that a manifest is not corrected in vain. */
 		schema_check(item->draft.schema, value, SCHEMA_UNKNOWN_REFUSE, &item->draft.causes,
@@ -178,10 +180,11 @@ static void identify(struct apply *apply, struct item *item)
 		add_causes(apply, item, &item->draft.causes, false);
 		add_causes(apply, item, &item->draft.unknown, true);
 		if (!item->broken)
-			add_problem(apply, item, "kind", "FieldValueForbidden",
-						hc_arena_printf(apply->call->arena,
-										"Forbidden: a %s can't be applied; only Service and Namespace can",
-										schema_kind_name(item->draft.schema)));
+			add_problem(
+				apply, item, "kind", "FieldValueForbidden",
+				hc_arena_printf(apply->call->arena,
+								"Forbidden: a %s can't be applied; only Service, Secret and Namespace can",
+								schema_kind_name(item->draft.schema)));
 		return;
 	}
 	if (!given || !*given)
@@ -290,8 +293,8 @@ static void collect(struct apply *apply, struct item *item, const struct hc_erro
 		add_problem(apply, item, "", "FieldValueInvalid", err->text)->conflict = err->class == HC_CONFLICT;
 }
 
-/* All Services in one statement: a manifest of many documents costs one round trip. */
-static int read_services(struct apply *apply, struct hc_error *err)
+/* All of a kind in one statement: a manifest of many documents costs one round trip. */
+static int read_rows(struct apply *apply, enum store_kind kind, struct hc_error *err)
 {
 	struct hc_arena *arena = apply->call->arena;
 	const char **namespaces = hc_arena_alloc_array(arena, apply->count, sizeof(char *));
@@ -302,19 +305,21 @@ static int read_services(struct apply *apply, struct hc_error *err)
 
 	for (size_t index = 0; index < apply->count; index++) {
 		const struct item *item = &apply->items[index];
-		if (item->broken || !item->draft.kind->namespaced)
+		if (item->broken || item->draft.kind->store_kind != kind)
 			continue;
 		namespaces[count] = item->draft.namespace_name;
 		names[count++] = item->draft.name;
 	}
-	if (count && store_get_many(apply->writer.store, arena, STORE_SERVICE, namespaces, names, count, &rows,
-								&found, err))
+	if (count &&
+		store_get_many(apply->writer.store, arena, kind, namespaces, names, count, &rows, &found, err))
 		return -1;
 	for (size_t index = 0; index < found; index++)
 		hc_map_set(map, hc_arena_printf(arena, "%s/%s", rows[index].namespace_name, rows[index].name),
 				   &rows[index]);
 	for (size_t index = 0; index < apply->count; index++) {
 		struct item *item = &apply->items[index];
+		if (!item->draft.kind || item->draft.kind->store_kind != kind)
+			continue;
 		item->row = hc_map_get(map,
 							   hc_arena_printf(arena, "%s/%s", item->draft.namespace_name, item->draft.name));
 	}
@@ -325,7 +330,9 @@ static int read_item(struct apply *apply, struct item *item, struct hc_error *er
 {
 	if (!item->draft.kind->namespaced)
 		return *item->draft.name ? api_draft_read(&apply->writer, &item->draft, err) : 0;
-	return api_draft_found(&item->draft, item->row, err) || check_namespace(apply, item, err) ? -1 : 0;
+	return api_draft_found(&apply->writer, &item->draft, item->row, err) || check_namespace(apply, item, err)
+			   ? -1
+			   : 0;
 }
 
 /* Makes one object. -1: nothing can be made, the database is away or we are wrong. */
@@ -349,7 +356,7 @@ static int make(struct apply *apply, struct item *item, struct hc_error *err)
 
 static int make_all(struct apply *apply, struct hc_error *err)
 {
-	if (read_services(apply, err))
+	if (read_rows(apply, STORE_SERVICE, err) || read_rows(apply, STORE_SECRET, err))
 		return -1;
 	for (size_t index = 0; index < apply->count; index++) {
 		struct item *item = &apply->items[index];
@@ -424,6 +431,18 @@ static json_t *warnings_json(const struct apply *apply, const struct item *item)
 	return list;
 }
 
+static void diff_lines(const struct api_draft *draft, struct hc_arena *arena, const char ***ret_lines,
+					   size_t *ret_count)
+{
+	bool secret = api_secret_is(draft);
+	json_t *live = secret ? api_secret_shown(draft, draft->live) : json_incref(draft->live);
+	json_t *object = secret ? api_secret_shown(draft, draft->object) : json_incref(draft->object);
+
+	schema_diff(live, object, arena, ret_lines, ret_count);
+	json_decref(live);
+	json_decref(object);
+}
+
 static json_t *item_json(const struct apply *apply, struct item *item)
 {
 	struct api_draft *draft = &item->draft;
@@ -435,7 +454,7 @@ static json_t *item_json(const struct apply *apply, struct item *item)
 
 	snprintf(version, sizeof(version), "%" PRId64, shown->resource_version);
 	if (draft->changed)
-		schema_diff(draft->live, draft->object, apply->call->arena, &diff, &diff_count);
+		diff_lines(draft, apply->call->arena, &diff, &diff_count);
 	json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s}", "kind", draft->kind->kind,
 							  "namespace", draft->namespace_name, "name", draft->name, "action",
 							  !draft->live     ? "created"

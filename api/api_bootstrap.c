@@ -1,6 +1,7 @@
 /* The first thing that the API does with a database: bring it up to date, and see that there is a namespace
  * `default` and an administrator. Repeated with a pause until the database is there; meanwhile requests get
  * 503. */
+#include "api_secret.h"
 #include "api_watch.h"
 
 #include "base/alloc.h"
@@ -73,7 +74,10 @@ static int prepare(struct bootstrap *bootstrap, struct store *store, struct hc_e
 {
 	HC_AUTO(hc_arena) arena = hc_arena_new();
 
-	if (store_migrate(store, err) || store_begin(store, err))
+	if (store_migrate(store, err))
+		return -1;
+	api_secret_key_ensure(bootstrap->api->options.secret_key_file, store);
+	if (store_begin(store, err))
 		return -1;
 	if (make_namespace(store, arena, err) || make_administrator(bootstrap->api, store, arena, err)) {
 		store_abort(store);

@@ -23,6 +23,8 @@ static const char *const event_fields[] = {"metadata.name",
 										   "type",
 										   NULL};
 
+static const char *const secret_fields[] = {"metadata.name", "metadata.namespace", "type", NULL};
+
 static const char *const *fields_of(const struct api_kind *kind)
 {
 	switch (kind->store_kind) {
@@ -34,6 +36,8 @@ static const char *const *fields_of(const struct api_kind *kind)
 		return namespace_fields;
 	case STORE_EVENT:
 		return event_fields;
+	case STORE_SECRET:
+		return secret_fields;
 	case STORE_BUILD:
 	case STORE_USER:
 	case STORE_TOKEN:

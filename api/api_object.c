@@ -2,9 +2,11 @@
 #include "api_object.h"
 
 #include "api_rollback.h"
+#include "api_secret.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "schema/schema_commit.h"
+#include "store/store_secret.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,7 @@ void api_draft_done(struct api_draft *draft)
 	schema_causes_done(&draft->causes);
 	schema_causes_done(&draft->unknown);
 	schema_conflicts_done(&draft->conflicts);
+	api_secret_done(draft);
 	draft->live = draft->object = NULL;
 }
 
@@ -93,17 +96,19 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 
 /* --- reading --- */
 
-int api_draft_found(struct api_draft *draft, const struct store_object *row, struct hc_error *err)
+int api_draft_found(const struct api_writer *writer, struct api_draft *draft, const struct store_object *row,
+					struct hc_error *err)
 {
 	json_decref(draft->live);
 	draft->live = NULL;
-	if (!row)
-		return 0;
-	draft->row = *row;
-	draft->live = json_loads(row->json, 0, NULL);
-	return draft->live ? 0
-					   : hc_fail(err, HC_BUG, "%s \"%s\": what is stored is not JSON", draft->kind->qualified,
-								 draft->name);
+	if (row) {
+		draft->row = *row;
+		draft->live = json_loads(row->json, 0, NULL);
+	}
+	if (row && !draft->live)
+		return hc_fail(err, HC_BUG, "%s \"%s\": what is stored is not JSON", draft->kind->qualified,
+					   draft->name);
+	return api_secret_found(writer, draft, err);
 }
 
 int api_draft_read(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
@@ -112,8 +117,8 @@ int api_draft_read(const struct api_writer *writer, struct api_draft *draft, str
 
 	if (store_get(writer->store, writer->arena, draft->kind->store_kind, draft->namespace_name, draft->name,
 				  &row, err))
-		return err->class == HC_NOT_FOUND ? api_draft_found(draft, NULL, err) : -1;
-	return api_draft_found(draft, &row, err);
+		return err->class == HC_NOT_FOUND ? api_draft_found(writer, draft, NULL, err) : -1;
+	return api_draft_found(writer, draft, &row, err);
 }
 
 /* --- checks --- */
@@ -178,6 +183,8 @@ static void check_whole(const struct api_writer *writer, struct api_draft *draft
 	if (draft->kind->store_kind == STORE_SERVICE)
 		schema_service_rules(draft->object, writer->options->domain, writer->options->repository_prefixes,
 							 &draft->causes);
+	if (api_secret_is(draft))
+		api_secret_rules(draft);
 }
 
 /* --- what the server adds --- */
@@ -285,8 +292,11 @@ int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, co
 	json_decref(draft->object);
 	draft->object = NULL;
 	json_object_del(wanted, "status");
-	check_applied(writer, draft, wanted);
-	int result = fail_checks(writer, draft, err);
+	int result = api_secret_take(writer, draft, wanted, err);
+	if (result == 0)
+		check_applied(writer, draft, wanted);
+	if (result == 0)
+		result = fail_checks(writer, draft, err);
 	if (result == 0)
 		result = schema_apply(draft->schema, draft->live, wanted, writer->manager, writer->force, writer->now,
 							  &draft->object, &draft->conflicts, err);
@@ -311,6 +321,8 @@ int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, 
 	json_decref(draft->object);
 	draft->object = object_take;
 	json_object_del(draft->object, "status");
+	if (api_secret_take(writer, draft, draft->object, err))
+		return -1;
 	schema_check(draft->schema, draft->object, policy(writer), &draft->causes, &draft->unknown);
 	if (fail_checks(writer, draft, err))
 		return -1;
@@ -322,6 +334,8 @@ int api_draft_replace(const struct api_writer *writer, struct api_draft *draft, 
 	if (draft->kind->store_kind == STORE_SERVICE)
 		schema_service_rules(draft->object, writer->options->domain, writer->options->repository_prefixes,
 							 &draft->causes);
+	if (api_secret_is(draft))
+		api_secret_rules(draft);
 	return finish(writer, draft, false, err);
 }
 
@@ -340,6 +354,18 @@ int api_draft_commit(const struct api_writer *writer, struct api_draft *draft, c
 	if (result || schema_equal(draft->live, draft->object))
 		return result;
 	return finish(writer, draft, false, err);
+}
+
+int api_template_hash(const struct api_writer *writer, const struct api_draft *draft, const char **ret_hash,
+					  struct hc_error *err)
+{
+	struct service_spec spec;
+
+	if (schema_service_spec(json_object_get(draft->object, "spec"), writer->arena, &spec, err) ||
+		store_secret_resolve(writer->store, writer->arena, draft->namespace_name, spec.template.env,
+							 spec.template.env_count, err))
+		return -1;
+	return schema_template_hash_of(&spec.template, writer->arena, ret_hash, err);
 }
 
 /* --- the row --- */
@@ -383,6 +409,8 @@ int api_draft_store(const struct api_writer *writer, struct api_draft *draft, st
 		return 0;
 	}
 	HC_AUTO_FREE metadata = owned_metadata_text(draft->object);
+	if (api_secret_is(draft))
+		return api_secret_store(writer, draft, metadata, err);
 	HC_AUTO_FREE spec = part_text(draft->object, "spec");
 	bool service = draft->kind->store_kind == STORE_SERVICE;
 	HC_AUTO_FREE status = service ? part_text(draft->object, "status") : NULL;

@@ -39,6 +39,7 @@ struct api_draft {
 	bool changed;
 	const char *token_hash;     /* of a Token that is made */
 	struct store_object stored; /* after api_draft_store */
+	struct api_secret *secret;  /* owned; of a Secret: its values */
 };
 
 void api_draft_done(struct api_draft *draft);
@@ -52,8 +53,8 @@ int api_writer_init(struct api_writer *writer, struct api_call *call, struct sto
 int api_draft_read(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 	HC_MUST_CHECK;
 /* The same, of a row that was read already; NULL: there is none. */
-int api_draft_found(struct api_draft *draft, const struct store_object *row, struct hc_error *err)
-	HC_MUST_CHECK;
+int api_draft_found(const struct api_writer *writer, struct api_draft *draft, const struct store_object *row,
+					struct hc_error *err) HC_MUST_CHECK;
 /* Sets object from a server-side apply of `applied`. Broken rules are left in causes, unknown and conflicts:
  * then -1 with INVALID or CONFLICT. */
 int api_draft_apply(const struct api_writer *writer, struct api_draft *draft, const json_t *applied,
@@ -69,6 +70,10 @@ int api_draft_commit(const struct api_writer *writer, struct api_draft *draft, c
 /* Inside store_begin: writes it unless nothing changed. Classes of store_insert and store_update. */
 int api_draft_store(const struct api_writer *writer, struct api_draft *draft, struct hc_error *err)
 	HC_MUST_CHECK;
+
+/* Hash of a Service's template with the values that its Secrets have now, in the arena. */
+int api_template_hash(const struct api_writer *writer, const struct api_draft *draft, const char **ret_hash,
+					  struct hc_error *err) HC_MUST_CHECK;
 
 /* Unknown fields make it fail with Strict. */
 bool api_draft_refused(const struct api_writer *writer, const struct api_draft *draft);

@@ -119,7 +119,7 @@ static int read_service(const struct api_writer *writer, const struct api_draft 
 
 	if (store_service_get(writer->store, writer->arena, draft->stored.uid, &row, err) ||
 		schema_service_spec(json_object_get(draft->object, "spec"), writer->arena, &view->spec, err) ||
-		schema_template_hash(draft->object, writer->arena, &view->desired_hash, err))
+		api_template_hash(writer, draft, &view->desired_hash, err))
 		return -1;
 	view->uid = row.object.uid;
 	view->name = row.object.name;

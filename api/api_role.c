@@ -31,6 +31,8 @@ static struct rights rights_of_kind(enum store_kind kind)
 		return (struct rights){ALL, API_READ, API_READ};
 	case STORE_NAMESPACE:
 		return (struct rights){ALL, API_READ, API_READ};
+	case STORE_SECRET: /* the values are nobody's to read */
+		return (struct rights){ALL, ALL, 0};
 	case STORE_TOKEN:
 		return (struct rights){ALL, 0, 0};
 	case STORE_USER:

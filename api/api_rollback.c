@@ -95,7 +95,7 @@ int api_rollback_settle(const struct api_writer *writer, struct api_draft *draft
 
 	if (!json_is_object(rollback))
 		return 0;
-	if (schema_template_hash(draft->object, writer->arena, &hash, err))
+	if (api_template_hash(writer, draft, &hash, err))
 		return -1;
 	/* Only the server says what is set aside: anything else in that field is no more than a wish. */
 	bool kept = live && revision_of(live) == revision_of(rollback) && *hash_of(rollback) &&

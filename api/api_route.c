@@ -18,8 +18,8 @@ static const struct api_kind kinds[] = {
 	{GROUP, VERSION, "builds", "Build", "builds." GROUP, STORE_BUILD, API_READ,
 	 API_MAIN | API_LOG | API_STATUS, true},
 	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ | API_WRITE, API_MAIN, false},
-	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ | API_WRITE, API_MAIN,
-	 true},
+	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ | API_WRITE, API_MAIN, true},
+	{"", "v1", "secrets", "Secret", "secrets", STORE_SECRET, API_READ | API_WRITE, API_MAIN, true},
 	{"", "v1", "events", "Event", "events", STORE_EVENT, API_READ, API_MAIN, true},
 };
 

@@ -2,12 +2,27 @@
 #include "options.h"
 
 #include "base/alloc.h"
+#include "crypto/crypto_seal.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATABASE, STATE, DOMAIN, LISTEN, CERTIFICATE, KEY, CONTROLLER, TOKEN_FILE, PREFIX, SECRET_FILE, SOCKET, HELP };
+enum {
+	DATABASE,
+	STATE,
+	DOMAIN,
+	LISTEN,
+	CERTIFICATE,
+	KEY,
+	CONTROLLER,
+	TOKEN_FILE,
+	PREFIX,
+	SECRET_FILE,
+	SECRET_KEY_FILE,
+	SOCKET,
+	HELP
+};
 
 static const struct option options_long[] = {
 	{"database", required_argument, NULL, DATABASE},
@@ -20,6 +35,7 @@ static const struct option options_long[] = {
 	{"admin-token-file", required_argument, NULL, TOKEN_FILE},
 	{"allow-repository-prefix", required_argument, NULL, PREFIX},
 	{"webhook-secret-file", required_argument, NULL, SECRET_FILE},
+	{"secret-key-file", required_argument, NULL, SECRET_KEY_FILE},
 	{"socket", required_argument, NULL, SOCKET},
 	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
@@ -29,7 +45,7 @@ static const char usage[] =
 	"usage: helvetia-api --database URL --state DIR --domain D --listen HOST:PORT --tls-certificate FILE "
 	"--tls-key FILE\n"
 	"         --controller-socket PATH --admin-token-file FILE [--allow-repository-prefix PREFIX]…\n"
-	"         [--webhook-secret-file FILE] [--socket PATH]\n"
+	"         [--webhook-secret-file FILE] [--secret-key-file FILE] [--socket PATH]\n"
 	"\n"
 	"Serves the Kubernetes-shaped API of Helvetia Cloud. Logs JSON lines on standard error "
 	"(HELVETIA_LOG=debug for more).\n"
@@ -40,6 +56,9 @@ static const char usage[] =
 	"  --allow-repository-prefix  a repoUrl may begin with this too, beside https:// and ssh://\n"
 	"  --webhook-secret-file      what deliveries to /webhooks/github are signed with; without it all are "
 	"refused\n"
+	"  --secret-key-file          the keys that seal Secrets (STATE/" CRYPTO_KEYS_PATH
+	"); made when there is "
+	"nothing sealed yet\n"
 	"Exit code: 0 after SIGTERM or SIGINT, 2 for a wrong command line, 1 when it can't listen.\n";
 
 static const char **field_of(struct api_options *options, int code)
@@ -63,6 +82,8 @@ static const char **field_of(struct api_options *options, int code)
 		return &options->admin_token_file;
 	case SOCKET:
 		return &options->socket;
+	case SECRET_KEY_FILE:
+		return &options->secret_key_file;
 	case SECRET_FILE:
 		return &options->webhook_secret_file;
 	default:
@@ -109,5 +130,7 @@ int api_options_parse(int argc, char **argv, struct api_options *options)
 			return -1;
 		}
 	}
+	if (!options->secret_key_file)
+		options->secret_key_file = hc_xprintf("%s/" CRYPTO_KEYS_PATH, options->state);
 	return 0;
 }

@@ -76,6 +76,7 @@ void change_read(const struct store_row *row, struct change *ret_change)
 	case STORE_USER:
 	case STORE_TOKEN:
 	case STORE_EVENT:
+	case STORE_SECRET: /* says itself which Services it wakes */
 		break;
 	}
 	json_decref(object);

@@ -58,6 +58,8 @@
 /* Store. */
 #define HC_LIMIT_EVENT_AGE_MS (24 * 3600 * 1000)
 #define HC_LIMIT_EVENT_FOLD_MS (3600 * 1000) /* the same Event within this time raises a count */
+#define HC_LIMIT_SECRET_BYTES (1024U * 1024) /* all values of one Secret together; as Kubernetes */
+#define HC_LIMIT_SECRET_GRACE_MS (3600 * 1000) /* a retired value stays: a Deployment with it may just be made */
 #define HC_LIMIT_STORE_QUESTIONS 4096        /* open at once on a stream: all connections and watches, and room */
 #define HC_LIMIT_STORE_ANSWER_MS 15000       /* longer than the server's statement_timeout: then the line is dead */
 #define HC_LIMIT_STORE_CONNECT_MS 5000

@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Below the state directory, unless an option says otherwise. */
+#define CRYPTO_KEYS_PATH "secrets/secret-keys"
+
 #define CRYPTO_SEAL_OVERHEAD_BYTES 28 /* nonce and tag */
 
 struct crypto_keys;

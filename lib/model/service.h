@@ -11,6 +11,7 @@ struct env_entry {
 	const char *value;       /* NULL when it comes from a secret */
 	const char *secret_name; /* NULL unless it comes from a secret */
 	const char *secret_key;
+	const char *secret_version; /* the value that the key had; NULL: there is no such Secret or key */
 	enum env_scope scope;
 };
 

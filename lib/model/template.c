@@ -63,6 +63,7 @@ static void env_lines(struct hc_text *text, const char *field, const struct env_
 		line_text(text, "value", sorted[index]->value);
 		line_text(text, "secret", sorted[index]->secret_name);
 		line_text(text, "key", sorted[index]->secret_key);
+		line_text(text, "secretVersion", sorted[index]->secret_version);
 	}
 }
 

@@ -135,9 +135,13 @@ json_t *schema_service_status_json(const struct plan *plan, int64_t generation, 
 /* The status of a Service whose spec has just changed: Ready=Unknown. status NULL: a new one. New reference.
  */
 json_t *schema_service_status_pending(const json_t *status, int64_t generation, const char *now);
-/* SHA-256 of the template of a checked and defaulted Service, hexadecimal, in the arena. */
+/* SHA-256 of the template of a checked and defaulted Service, hexadecimal, in the arena. Of one whose env names
+ * Secrets it is not the whole truth: which values they have now is no part of the spec. */
 int schema_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
 						 struct hc_error *err) HC_MUST_CHECK;
+/* The same of a template whose env says which values its Secrets have (store_secret_resolve). */
+int schema_template_hash_of(const struct service_template *template, struct hc_arena *arena,
+							const char **ret_hash, struct hc_error *err) HC_MUST_CHECK;
 /* currentDeployment, phase, observedGeneration and unreadySince of a stored status into the view (borrowed
  * from the arena). */
 void schema_service_status_read(const json_t *status, struct hc_arena *arena, struct service_view *view);

@@ -138,9 +138,12 @@ static int fail_json(const struct position *start, const json_error_t *problem, 
 {
 	enum json_error_code code = json_error_code(problem);
 	bool nul = code == json_error_null_character || code == json_error_null_byte_in_key;
-	return hc_fail(err, HC_INVALID, "line %d, column %d: %s", start->line + problem->line - 1,
-				   problem->line == 1 ? start->column + problem->column - 1 : problem->column,
-				   nul ? "text must not contain NUL" : problem->text);
+	/* What jansson says it is near to may be the value of a Secret, unless it speaks of a key. */
+	const char *near = code == json_error_duplicate_key ? NULL : strstr(problem->text, " near '");
+	const char *shown = nul ? "text must not contain NUL" : problem->text;
+	int length = (int)(near && !nul ? (size_t)(near - problem->text) : strlen(shown));
+	return hc_fail(err, HC_INVALID, "line %d, column %d: %.*s", start->line + problem->line - 1,
+				   problem->line == 1 ? start->column + problem->column - 1 : problem->column, length, shown);
 }
 
 static int read_json(struct schema_stream *stream, const char *text, size_t length, struct hc_error *err)

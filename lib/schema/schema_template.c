@@ -86,6 +86,7 @@ static int read_env(const json_t *list, struct hc_arena *arena, struct env_entry
 			.value = schema_text_read(item, "value", arena),
 			.secret_name = schema_text_read(reference, "name", arena),
 			.secret_key = schema_text_read(reference, "key", arena),
+			.secret_version = schema_text_read(reference, "version", arena),
 			.scope = ENV_SCOPE_RUN,
 		};
 		if (!entries[i].name)
@@ -240,6 +241,7 @@ static json_t *env_json(const struct env_entry *entries, size_t count, bool argu
 			json_t *reference = json_object();
 			schema_text_set(reference, "name", entries[i].secret_name);
 			schema_text_set(reference, "key", entries[i].secret_key);
+			schema_text_set(reference, "version", entries[i].secret_version);
 			json_object_set_new(item, "secretRef", reference);
 		}
 		if (!arguments && entries[i].scope != ENV_SCOPE_RUN)
@@ -310,13 +312,20 @@ json_t *schema_template_json(const struct service_template *template)
 int schema_template_hash(const json_t *service, struct hc_arena *arena, const char **ret_hash,
 						 struct hc_error *err)
 {
-	HC_AUTO_TEXT text = {0};
 	struct service_spec spec;
-	char *hash = hc_arena_alloc(arena, CRYPTO_SHA256_HEX_SIZE);
 
 	if (schema_service_spec(json_object_get(service, "spec"), arena, &spec, err))
 		return -1;
-	if (service_template_text(&spec.template, TEMPLATE_HASH_VERSION, &text))
+	return schema_template_hash_of(&spec.template, arena, ret_hash, err);
+}
+
+int schema_template_hash_of(const struct service_template *template, struct hc_arena *arena,
+							const char **ret_hash, struct hc_error *err)
+{
+	HC_AUTO_TEXT text = {0};
+	char *hash = hc_arena_alloc(arena, CRYPTO_SHA256_HEX_SIZE);
+
+	if (service_template_text(template, TEMPLATE_HASH_VERSION, &text))
 		return hc_fail(err, HC_BUG, "template hash version %d is not known", TEMPLATE_HASH_VERSION);
 	crypto_sha256_hex(hc_text_string(&text), text.length, hash);
 	*ret_hash = hash;

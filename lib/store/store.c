@@ -19,6 +19,7 @@ const struct store_kind_info store_kinds[STORE_KIND_COUNT] = {
 	[STORE_USER] = {"users", "User", false},
 	[STORE_TOKEN] = {"tokens", "Token", true},
 	[STORE_EVENT] = {"events", "Event", true},
+	[STORE_SECRET] = {"secrets", "Secret", true},
 };
 
 /* Of the sessions that write. A transaction that sleeps holds the lock of all writers, so its time is short.

@@ -34,8 +34,9 @@ enum store_kind {
 	STORE_USER, /* cluster-scoped */
 	STORE_TOKEN,
 	STORE_EVENT,
+	STORE_SECRET, /* its values: store_secret.h */
 };
-#define STORE_KIND_COUNT 7
+#define STORE_KIND_COUNT 8
 
 /* url: a libpq connection URL; application: shown in pg_stat_activity. The connection is made at once. */
 int store_open(const char *url, const char *application, struct store **ret_store, struct hc_error *err)
@@ -112,7 +113,7 @@ int store_update(struct store *store, struct hc_arena *arena, enum store_kind ki
 				 const struct store_write *write, struct store_object *ret_object, struct hc_error *err)
 	HC_MUST_CHECK;
 /* Without finalizers the row goes (DELETED in the log; a Service with its hosts and Deployments, a Namespace
- * with its Events, Tokens and Builds, and CONFLICT while it has anything else); with some, deletionTimestamp
+ * with its Events, Tokens, Builds and Secrets, and CONFLICT while it has anything else); with some, deletionTimestamp
  * is set and generation goes up (MODIFIED). A second delete changes nothing. *ret_gone says which. */
 int store_delete(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				 struct store_object *ret_object, bool *ret_gone, struct hc_error *err) HC_MUST_CHECK;
@@ -246,7 +247,8 @@ int store_log_append(struct store *store, int64_t epoch, const char *deployment_
 int store_log_read(struct store *store, struct hc_arena *arena, const char *deployment_uid,
 				   const char **ret_text, size_t *ret_length, struct hc_error *err) HC_MUST_CHECK;
 
-/* Drops change-log rows beyond the limits of base/limits.h and Events older than 24 h. */
+/* Drops change-log rows beyond the limits of base/limits.h, Events older than 24 h, and retired values of Secrets
+ * that no Deployment names. */
 int store_compact(struct store *store, int64_t epoch, struct hc_error *err) HC_MUST_CHECK;
 
 #endif

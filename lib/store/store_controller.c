@@ -60,8 +60,9 @@ static int read_references(struct store *store, struct hc_arena *arena, const ch
 int store_services_all(struct store *store, struct hc_arena *arena, struct store_reference **ret_list,
 					   size_t *ret_count, struct hc_error *err)
 {
-	static const char sql[] = "SELECT s.id, s.namespace, n.id, s.name, s.deleted_at IS NOT NULL FROM services s"
-							  " JOIN namespaces n ON n.name = s.namespace ORDER BY s.id";
+	static const char sql[] =
+		"SELECT s.id, s.namespace, n.id, s.name, s.deleted_at IS NOT NULL FROM services s"
+		" JOIN namespaces n ON n.name = s.namespace ORDER BY s.id";
 
 	if (read_references(store, arena, sql, ret_list, ret_count, err) < 0)
 		return hc_wrap(err, "list services");
@@ -278,10 +279,17 @@ static int compact(struct store *store, struct hc_error *err)
 	const struct store_number event_age = store_number(HC_LIMIT_EVENT_AGE_MS);
 	const struct store_number log_age = store_number(HC_LIMIT_CHANGE_LOG_AGE_MS);
 	const struct store_number log_rows = store_number(HC_LIMIT_CHANGE_LOG_ROWS);
+	static const char secrets_sql[] =
+		"DELETE FROM secret_versions v WHERE v.retired_at < now() - $1::bigint * interval '1 millisecond'"
+		" AND v.id::text NOT IN (SELECT coalesce(named.id #>> '{}', '') FROM deployments d,"
+		" jsonb_path_query(d.object_spec, '$.template.env[*].secretRef.version') AS named (id))";
+	const struct store_number secret_grace = store_number(HC_LIMIT_SECRET_GRACE_MS);
 	HC_AUTO(pg_result) events = NULL;
 	HC_AUTO(pg_result) log = NULL;
+	HC_AUTO(pg_result) secrets = NULL;
 
-	if (store_query(store, events_sql, 1, (const char *const[]){event_age.text}, &events, err) < 0)
+	if (store_query(store, events_sql, 1, (const char *const[]){event_age.text}, &events, err) < 0 ||
+		store_query(store, secrets_sql, 1, (const char *const[]){secret_grace.text}, &secrets, err) < 0)
 		return -1;
 	return store_query(store, log_sql, 2, (const char *const[]){log_age.text, log_rows.text}, &log, err);
 }

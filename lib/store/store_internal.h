@@ -7,6 +7,8 @@
 
 #include "store.h"
 #include "store_sqlstate.h"
+
+#include "base/text.h"
 #include <libpq-fe.h>
 
 /* Advisory locks: (STORE_LOCK, one of them). The migrations know the first. */
@@ -80,6 +82,9 @@ struct store_number store_number(int64_t value);
 #define STORE_OBJECT_COLUMN_COUNT 7
 void store_object_read(struct hc_arena *arena, const struct pg_result *result, int row,
 					   struct store_object *ret_object);
+
+/* Text array literal of PostgreSQL. */
+void store_array_literal(const char *const *items, size_t count, struct hc_text *text);
 
 /* NOT_FOUND when there is no such row. */
 int store_require(struct store *store, enum store_kind kind, const char *uid, struct hc_error *err)

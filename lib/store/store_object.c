@@ -67,8 +67,7 @@ int store_get(struct store *store, struct hc_arena *arena, enum store_kind kind,
 	return 0;
 }
 
-/* Text array literal of PostgreSQL. */
-static void array_literal(const char *const *items, size_t count, struct hc_text *text)
+void store_array_literal(const char *const *items, size_t count, struct hc_text *text)
 {
 	hc_text_append(text, "{");
 	for (size_t index = 0; index < count; index++) {
@@ -96,8 +95,8 @@ int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind 
 	HC_AUTO_TEXT first = {0};
 	HC_AUTO_TEXT second = {0};
 
-	array_literal(namespaces, count, &first);
-	array_literal(names, count, &second);
+	store_array_literal(namespaces, count, &first);
+	store_array_literal(names, count, &second);
 	if (store_query(store, sql, 2, (const char *const[]){hc_text_string(&first), hc_text_string(&second)},
 					&result, err) < 0)
 		return hc_wrap(err, "read %s", store_kinds[kind].table);
@@ -216,7 +215,7 @@ static int write_hosts(struct store *store, const char *uid, const struct store_
 	HC_AUTO(pg_result) holder = NULL;
 	const char *values[2];
 
-	array_literal(write->hosts, write->host_count, &hosts);
+	store_array_literal(write->hosts, write->host_count, &hosts);
 	values[0] = hc_text_string(&hosts);
 	values[1] = uid;
 	if (store_query(store, holder_sql, 2, values, &holder, err) < 0)

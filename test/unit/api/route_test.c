@@ -63,7 +63,7 @@ static const struct route_case cases[] = {
 	{"GET", "/api/v1/namespaces/shop/events/x", "get events/shop/x"},
 	{"GET", "/api/v1/events", "list events"},
 	{"POST", "/api/v1/namespaces/shop/events", "405"},
-	{"GET", "/api/v1/namespaces/shop/secrets", "404"},
+	{"GET", "/api/v1/namespaces/shop/secrets", "list secrets/shop"},
 	{"GET", "/api/v1/namespaces/shop/services", "404"}, /* of another group */
 	{"GET", "/api/v2/namespaces", "404"},
 	{"GET", G "/services", "list services"},

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -92,6 +93,40 @@ static void text_grows_and_escapes(void **state)
 	hc_text_done(&text);
 	hc_text_append_json_string(&text, "a\"b\\c\n\t\r\x01z");
 	assert_string_equal(text.data, "\"a\\\"b\\\\c\\n\\t\\r\\u0001z\"");
+}
+
+static void base64_is_that_of_rfc_4648(void **state)
+{
+	static const char *const pairs[][2] = {{"", ""},
+										   {"f", "Zg=="},
+										   {"fo", "Zm8="},
+										   {"foo", "Zm9v"},
+										   {"foob", "Zm9vYg=="},
+										   {"fooba", "Zm9vYmE="},
+										   {"foobar", "Zm9vYmFy"},
+										   {"\xff\xfe\xfd", "//79"}};
+	static const char *const wrong[] = {
+		"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=", "====", "Zg==Zg==", "Zm9v-A==", "Zm 9v", "Z=g="};
+
+	(void)state;
+	for (size_t i = 0; i < HC_COUNT(pairs); i++) {
+		HC_AUTO_TEXT encoded = {0};
+		HC_AUTO_TEXT decoded = {0};
+
+		hc_base64_encode(&encoded, pairs[i][0], strlen(pairs[i][0]));
+		assert_string_equal(hc_text_string(&encoded), pairs[i][1]);
+		assert_int_equal(hc_base64_decode(&decoded, pairs[i][1], strlen(pairs[i][1])), 0);
+		assert_string_equal(hc_text_string(&decoded), pairs[i][0]);
+	}
+	for (size_t i = 0; i < HC_COUNT(wrong); i++) {
+		HC_AUTO_TEXT decoded = {0};
+
+		if (hc_base64_decode(&decoded, wrong[i], strlen(wrong[i])) == 0)
+			fail_msg("%s is taken", wrong[i]);
+	}
+	HC_AUTO_TEXT folded = {0};
+	assert_int_equal(hc_base64_decode(&folded, "Zm9v\r\nYg==\n", 11), 0);
+	assert_string_equal(hc_text_string(&folded), "foob");
 }
 
 static void utf8_is_judged_by_rfc_3629(void **state)
@@ -277,6 +312,7 @@ int main(void)
 		cmocka_unit_test(error_classes_have_names),
 		cmocka_unit_test(arena_gives_zeroed_memory_and_can_be_reset),
 		cmocka_unit_test(text_grows_and_escapes),
+		cmocka_unit_test(base64_is_that_of_rfc_4648),
 		cmocka_unit_test(utf8_is_judged_by_rfc_3629),
 		cmocka_unit_test(map_sets_replaces_and_removes),
 		cmocka_unit_test(queue_is_bounded_and_ordered),
