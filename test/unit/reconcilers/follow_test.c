@@ -311,13 +311,7 @@ static void test_rows(void **state)
 /* What a printed plan doesn't show: whether a job begins anew, and which wish a look answers. */
 static void test_fields(void **state)
 {
-	static const struct {
-		void (*arrange)(struct fixture *fixture);
-		fixture_decide *decide;
-		enum action_kind kind;
-		bool fresh;
-		int64_t wanted;
-	} cases[] = {
+	static const struct source_field cases[] = {
 		{f1_unresolved, service_follow_decide, ACTION_JOB_CREATE, false, 4},
 		{f3_wanted, service_follow_decide, ACTION_JOB_REOPEN, true, 5},
 		{f3_other_branch, service_follow_decide, ACTION_JOB_REOPEN, true, 5},
@@ -325,19 +319,7 @@ static void test_fields(void **state)
 	};
 
 	(void)state;
-	for (size_t index = 0; index < HC_COUNT(cases); index++) {
-		struct fixture fixture;
-		struct plan plan;
-
-		fixture_init(&fixture);
-		cases[index].arrange(&fixture);
-		plan_init(&plan, fixture.arena);
-		cases[index].decide(&fixture.world, &plan);
-		assert_int_equal(plan.actions[0].kind, cases[index].kind);
-		assert_int_equal(plan.actions[0].fresh, cases[index].fresh);
-		assert_int_equal(plan.actions[0].wanted, cases[index].wanted);
-		fixture_done(&fixture);
-	}
+	source_fields_run(cases, HC_COUNT(cases));
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* See the header. */
 #include "source_fixture.h"
+#include "../cmocka_all.h"
 
 static void repository(struct service_template *template, const char *commit)
 {
@@ -66,4 +67,21 @@ struct job_view source_job(enum job_kind kind, enum job_state state)
 		.image_id = state == JOB_SUCCEEDED ? "sha256:2" : NULL,
 		.final = true,
 	};
+}
+
+void source_fields_run(const struct source_field *cases, size_t count)
+{
+	for (size_t index = 0; index < count; index++) {
+		struct fixture fixture;
+		struct plan plan;
+
+		fixture_init(&fixture);
+		cases[index].arrange(&fixture);
+		plan_init(&plan, fixture.arena);
+		cases[index].decide(&fixture.world, &plan);
+		assert_int_equal(plan.actions[0].kind, cases[index].kind);
+		assert_int_equal(plan.actions[0].fresh, cases[index].fresh);
+		assert_int_equal(plan.actions[0].wanted, cases[index].wanted);
+		fixture_done(&fixture);
+	}
 }

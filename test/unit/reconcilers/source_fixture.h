@@ -19,4 +19,14 @@ struct deployment_view *source_attempt(struct fixture *fixture, enum deployment_
 /* The job of revision 2, in the queue since 100 ms, with what it found out. */
 struct job_view source_job(enum job_kind kind, enum job_state state);
 
+/* What the first action of a plan has beside its text. */
+struct source_field {
+	void (*arrange)(struct fixture *fixture);
+	fixture_decide *decide;
+	enum action_kind kind;
+	bool fresh;
+	int64_t wanted;
+};
+void source_fields_run(const struct source_field *cases, size_t count);
+
 #endif

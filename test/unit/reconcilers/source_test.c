@@ -413,13 +413,7 @@ static void test_sources(void **state)
 /* What a printed plan doesn't show: whether a job begins anew, and which wish a look answers. */
 static void test_fields(void **state)
 {
-	static const struct {
-		void (*arrange)(struct fixture *fixture);
-		fixture_decide *decide;
-		enum action_kind kind;
-		bool fresh;
-		int64_t wanted;
-	} cases[] = {
+	static const struct source_field cases[] = {
 		{w5_ended, deployment_decide, ACTION_JOB_REOPEN, false, 0},
 		{w7_lost, deployment_decide, ACTION_JOB_REOPEN, false, 0},
 		{w10_again, deployment_decide, ACTION_JOB_REOPEN, false, 0},
@@ -430,19 +424,7 @@ static void test_fields(void **state)
 	};
 
 	(void)state;
-	for (size_t index = 0; index < HC_COUNT(cases); index++) {
-		struct fixture fixture;
-		struct plan plan;
-
-		fixture_init(&fixture);
-		cases[index].arrange(&fixture);
-		plan_init(&plan, fixture.arena);
-		cases[index].decide(&fixture.world, &plan);
-		assert_int_equal(plan.actions[0].kind, cases[index].kind);
-		assert_int_equal(plan.actions[0].fresh, cases[index].fresh);
-		assert_int_equal(plan.actions[0].wanted, cases[index].wanted);
-		fixture_done(&fixture);
-	}
+	source_fields_run(cases, HC_COUNT(cases));
 }
 
 int main(void)
