@@ -4,6 +4,7 @@
  *   hello_connection.c  one connection: bytes in, one request at a time, bytes out
  *   hello_request.c     head and body of a request (pure)
  *   hello_answer.c      paths and what they answer
+ *   hello_websocket.c   /ws: greeting and frames (pure)
  *
  * One thread and epoll, so that thousands of connections fit under a small process limit. */
 #ifndef HELLO_H
@@ -42,6 +43,8 @@ struct hello_request {
 	bool chunked;
 	bool keep_alive;
 	bool expect_continue;
+	bool websocket;         /* Upgrade: websocket */
+	char websocket_key[64]; /* "" when there is none */
 };
 /* 0: more bytes are needed; -1: no HTTP/1 request; else the length of the head. */
 long hello_request_parse(const char *data, size_t length, struct hello_request *ret_request);
@@ -77,6 +80,16 @@ int hello_delay_ms(const struct hello_request *request);
 size_t hello_answer(const struct hello_settings *settings, const struct hello_request *request,
 					uint64_t body_bytes, bool keep_alive, char *answer);
 bool hello_crashes(const struct hello_request *request);
+bool hello_upgrades(const struct hello_request *request); /* the answer is 101, and frames follow */
+
+/* --- hello_websocket.c
+ * ---------------------------------------------------------------------------------------- */
+
+#define HELLO_ACCEPT_BYTES 29
+void hello_websocket_accept(const char *key, char accept[HELLO_ACCEPT_BYTES]);
+/* One frame of a client, and the one to answer with (at most 127 bytes). 0: more bytes are needed; -1: none
+ * that we speak; else the bytes taken. */
+long hello_websocket_frame(const char *data, size_t length, char *reply, size_t *ret_reply, bool *ret_close);
 
 /* --- hello_connection.c
  * --------------------------------------------------------------------------------------- */

@@ -102,6 +102,24 @@ bool hello_crashes(const struct hello_request *request)
 	return strcmp(request->path, "/crash") == 0;
 }
 
+bool hello_upgrades(const struct hello_request *request)
+{
+	return strcmp(request->path, "/ws") == 0 && request->websocket && request->websocket_key[0];
+}
+
+static size_t answer_upgrade(const struct hello_settings *settings, const struct hello_request *request,
+							 char *answer)
+{
+	char accept[HELLO_ACCEPT_BYTES];
+
+	hello_websocket_accept(request->websocket_key, accept);
+	return (size_t)snprintf(
+		answer, HELLO_ANSWER_BYTES,
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Hello-Revision: %.20s\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		settings->revision, accept);
+}
+
 /* Fills body and its length, returns the status. */
 static int choose(const struct hello_settings *settings, const struct hello_request *request,
 				  uint64_t body_bytes, char *body, size_t size, int *ret_length, bool *ret_html)
@@ -144,18 +162,22 @@ size_t hello_answer(const struct hello_settings *settings, const struct hello_re
 					uint64_t body_bytes, bool keep_alive, char *answer)
 {
 	char body[HELLO_ANSWER_BYTES - 512];
-	bool html = false;
-	int length = 0;
-	int status = choose(settings, request, body_bytes, body, sizeof body, &length, &html);
-	bool bodiless = status == 204 || status == 304;
-	int head;
+	bool html = false, bodiless;
+	int length = 0, status, head;
+
+	if (hello_upgrades(request))
+		return answer_upgrade(settings, request, answer);
+	status = choose(settings, request, body_bytes, body, sizeof body, &length, &html);
+	bodiless = status == 204 || status == 304;
 
 	if (length >= (int)sizeof body)
 		length = (int)sizeof body - 1;
 	if (bodiless)
 		length = 0;
-	head = snprintf(answer, 512, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nServer: helvetia-hello\r\n", status,
-					reason(status), html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8");
+	head = snprintf(
+		answer, 512,
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nServer: helvetia-hello\r\nHello-Revision: %.20s\r\n", status,
+		reason(status), html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8", settings->revision);
 	if (!bodiless)
 		head += snprintf(answer + head, 512 - (size_t)head, "Content-Length: %d\r\n", length);
 	head += snprintf(answer + head, 512 - (size_t)head, "Connection: %s\r\n\r\n",

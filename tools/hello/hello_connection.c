@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum step { STEP_HEAD, STEP_BODY, STEP_DELAY, STEP_WRITE };
+enum step { STEP_HEAD, STEP_BODY, STEP_DELAY, STEP_WRITE, STEP_FRAMES };
 
 struct hello_connection {
 	struct hello_connection *next;
@@ -23,6 +23,7 @@ struct hello_connection {
 	int fd;
 	enum step step;
 	bool keep_alive;
+	bool upgraded; /* frames follow */
 	char in[HELLO_HEAD_BYTES];
 	char out[HELLO_ANSWER_BYTES];
 };
@@ -97,6 +98,7 @@ static void begin_answer(struct hello_server *server, struct hello_connection *c
 										  connection->keep_alive, connection->out);
 	connection->out_at = 0;
 	connection->step = STEP_WRITE;
+	connection->upgraded = hello_upgrades(&connection->request);
 }
 
 /* Sends what is there. False: the connection is gone. */
@@ -115,6 +117,11 @@ static bool write_out(struct hello_server *server, struct hello_connection *conn
 			return false;
 		}
 		connection->out_at += (size_t)sent;
+	}
+	if (connection->upgraded) {
+		connection->step = STEP_FRAMES;
+		connection->due_ms = hello_now_ms() + HELLO_IDLE_MS;
+		return true;
 	}
 	if (!connection->keep_alive || (server->ending && !connection->in_length)) {
 		(void)shutdown(connection->fd, SHUT_WR);
@@ -165,6 +172,24 @@ static bool take_request(struct hello_server *server, struct hello_connection *c
 	return true;
 }
 
+/* Says one message again. False: no WebSocket. An upgraded connection outlives the end of the server until
+ * its client closes it. */
+static bool take_frame(struct hello_connection *connection)
+{
+	bool close_it = false;
+	long taken = hello_websocket_frame(connection->in, connection->in_length, connection->out,
+									   &connection->out_length, &close_it);
+
+	if (taken <= 0)
+		return taken == 0;
+	consume(connection, (size_t)taken);
+	connection->out_at = 0;
+	connection->step = STEP_WRITE;
+	if (close_it)
+		connection->upgraded = connection->keep_alive = false;
+	return true;
+}
+
 /* Goes on until bytes, room or time are needed. */
 static void advance(struct hello_server *server, struct hello_connection *connection)
 {
@@ -174,6 +199,11 @@ static void advance(struct hello_server *server, struct hello_connection *connec
 		before = connection->step;
 		if (connection->step == STEP_HEAD || connection->step == STEP_BODY) {
 			if (!take_request(server, connection)) {
+				drop(server, connection);
+				return;
+			}
+		} else if (connection->step == STEP_FRAMES) {
+			if (!take_frame(connection)) {
 				drop(server, connection);
 				return;
 			}

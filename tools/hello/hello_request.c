@@ -77,6 +77,10 @@ static bool parse_header(const char *line, size_t length, struct hello_request *
 		else if (value_length == 10 && strncasecmp(value, "keep-alive", 10) == 0)
 			request->keep_alive = true;
 	}
+	if ((value = header_value(line, length, "upgrade", &value_length)))
+		request->websocket = value_length == 9 && strncasecmp(value, "websocket", 9) == 0;
+	if ((value = header_value(line, length, "sec-websocket-key", &value_length)))
+		(void)copy(request->websocket_key, sizeof request->websocket_key, value, value_length);
 	if ((value = header_value(line, length, "expect", &value_length)))
 		request->expect_continue = value_length == 12 && strncasecmp(value, "100-continue", 12) == 0;
 	return true;

@@ -173,11 +173,45 @@ static void test_answer_fits(void **state)
 	assert_true(hello_answer(&settings, &request, 0, true, answer) < 512);
 }
 
+/* The example of RFC 6455, 1.3, and its frame of 5.7; a greeting without a key is an ordinary request. */
+static void test_websocket(void **state)
+{
+	static const char greeting[] = "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n"
+								   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+	static const char frame[] = "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+	struct hello_settings settings = {.version = "", .revision = "7", .host = ""};
+	struct hello_request request;
+	char answer[HELLO_ANSWER_BYTES + 1], reply[128];
+	size_t length = 0;
+	bool close_it = true;
+
+	(void)state;
+	assert_int_equal(hello_request_parse(greeting, sizeof greeting - 1, &request), sizeof greeting - 1);
+	assert_true(hello_upgrades(&request));
+	answer[hello_answer(&settings, &request, 0, true, answer)] = '\0';
+	assert_string_equal(answer,
+						"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+						"Hello-Revision: 7\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+	for (size_t part = 0; part < sizeof frame - 1; part++)
+		assert_int_equal(hello_websocket_frame(frame, part, reply, &length, &close_it), 0);
+	assert_int_equal(hello_websocket_frame(frame, sizeof frame - 1, reply, &length, &close_it), 11);
+	assert_int_equal(length, 7);
+	assert_memory_equal(reply, "\x81\x05Hello", 7);
+	assert_false(close_it);
+	assert_int_equal(hello_websocket_frame("\x88\x80\0\0\0\0", 6, reply, &length, &close_it), 6);
+	assert_true(close_it);
+	assert_int_equal(hello_websocket_frame("\x81\x05Hello", 7, reply, &length, &close_it), -1); /* no mask */
+	assert_int_equal(hello_websocket_frame("\x01\x80\0\0\0\0", 6, reply, &length, &close_it),
+					 -1); /* a part */
+	request.websocket_key[0] = '\0';
+	assert_false(hello_upgrades(&request));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request), cmocka_unit_test(test_query),       cmocka_unit_test(test_body),
-		cmocka_unit_test(test_answer),  cmocka_unit_test(test_answer_fits),
+		cmocka_unit_test(test_answer),  cmocka_unit_test(test_answer_fits), cmocka_unit_test(test_websocket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
