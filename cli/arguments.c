@@ -1,5 +1,6 @@
 /* See arguments.h. getopt_long does the reading; this file keeps the table and the words. */
 #include "arguments.h"
+#include "access.h"
 #include "base/base.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-	{'n', 'n', "namespace", "NS", "namespace (default: $HELVETIA_NAMESPACE or default)"},
+	{'n', 'n', "namespace", "NS", "namespace (default: $HELVETIA_NAMESPACE, the context's, or default)"},
 	{'A', 'A', "all-namespaces", NULL, "objects of all namespaces"},
 	{'o', 'o', "output", "FORMAT", "table (default), json or yaml"},
 	{'f', 'f', "file", "FILE",
@@ -31,13 +32,24 @@ static const struct option_row rows[] = {
 	{'T', 0, "tail", "LINES", "only the last lines"},
 	{'b', 0, "build", NULL, "the log of the build instead of the containers'"},
 	{'S', 0, "timestamps", NULL, "begin each line with its time"},
+	{'r', 0, "role", "ROLE", "admin, developer (default) or viewer"},
+	{'u', 0, "user", "NAME", "the User whose it is"},
+	{'e', 0, "expires", "TIME", "when it ends: a time, or 12h, 30d, 1y from now (default: never)"},
+	{'D', 0, "description", "TEXT", "what it is for"},
+	{'O', 'o', "output", "FILE", "write it there, for you alone to read"},
+	{'M', 0, "merge", NULL, "put it into $KUBECONFIG or ~/.kube/config"},
+	{'U', 0, "server", "URL", "the API's address as the others reach it"},
+	{'P', 0, "prune", NULL, "remove what the last apply of the same --set contained and this one does not"},
+	{'E', 0, "set", "NAME", "name of what is applied together; only with it something can be pruned"},
+	{'k', 0, "kubeconfig", "FILE", "go where this file of kubectl's leads"},
+	{'c', 0, "context", "NAME", "the same, by this context of it"},
 	{'s', 0, "state", "DIR", "state folder of the platform (default: $HELVETIA_STATE or /var/lib/helvetia)"},
 	{'h', 'h', "help", NULL, "this text"},
 };
 
 static bool allowed(const struct arguments_spec *spec, const struct option_row *row)
 {
-	return row->letter == 's' || row->letter == 'h' || strchr(spec->letters, row->letter);
+	return strchr("shkc", row->letter) || strchr(spec->letters, row->letter);
 }
 
 static void print_help(const struct arguments_spec *spec)
@@ -87,17 +99,92 @@ static int read_output(const char *text, enum output_format *ret_output)
 	return -1;
 }
 
-static int set_option(struct arguments *arguments, char letter, const char *value)
+static int read_role(const char *text, const char **ret_role)
 {
-	int64_t number = 0;
+	static const char *const names[] = {"admin", "developer", "viewer"};
 
+	for (size_t index = 0; index < HC_COUNT(names); index++) {
+		if (strcmp(text, names[index]) == 0) {
+			*ret_role = names[index];
+			return 0;
+		}
+	}
+	fprintf(stderr, "helvetia: --role: \"%s\" is none of admin, developer, viewer\n", text);
+	return -1;
+}
+
+/* Where a text is put as it is; NULL: the option is not of that kind. */
+static const char **text_of(struct arguments *arguments, char letter)
+{
 	switch (letter) {
 	case 'n':
-		arguments->namespace_name = value;
-		return 0;
+		return &arguments->namespace_name;
+	case 'm':
+		return &arguments->field_manager;
+	case 's':
+		return &arguments->state;
+	case 'k':
+		return &arguments->kubeconfig;
+	case 'c':
+		return &arguments->context;
+	case 'u':
+		return &arguments->user;
+	case 'e':
+		return &arguments->expires;
+	case 'D':
+		return &arguments->description;
+	case 'O':
+		return &arguments->output_file;
+	case 'U':
+		return &arguments->server;
+	case 'E':
+		return &arguments->set;
+	default:
+		return NULL;
+	}
+}
+
+static bool *switch_of(struct arguments *arguments, char letter)
+{
+	switch (letter) {
 	case 'A':
-		arguments->all_namespaces = true;
+		return &arguments->all_namespaces;
+	case 'd':
+		return &arguments->dry_run;
+	case 'w':
+		return &arguments->wait;
+	case 'x':
+		return &arguments->force;
+	case 'F':
+		return &arguments->follow;
+	case 'b':
+		return &arguments->build;
+	case 'S':
+		return &arguments->timestamps;
+	case 'M':
+		return &arguments->merge;
+	case 'P':
+		return &arguments->prune;
+	default:
+		return NULL;
+	}
+}
+
+static int set_option(struct arguments *arguments, char letter, const char *value)
+{
+	const char **text = text_of(arguments, letter);
+	bool *flag = switch_of(arguments, letter);
+	int64_t number = 0;
+
+	if (text)
+		*text = value;
+	if (flag)
+		*flag = true;
+	if (text || flag)
 		return 0;
+	switch (letter) {
+	case 'r':
+		return read_role(value, &arguments->role);
 	case 'o':
 		return read_output(value, &arguments->output);
 	case 'f':
@@ -107,37 +194,13 @@ static int set_option(struct arguments *arguments, char letter, const char *valu
 		}
 		arguments->files[arguments->file_count++] = value;
 		return 0;
-	case 'd':
-		arguments->dry_run = true;
-		return 0;
-	case 'w':
-		arguments->wait = true;
-		return 0;
 	case 't':
 		if (read_number("timeout", value, 1, 86400, &number))
 			return -1;
 		arguments->timeout_seconds = (int)number;
 		return 0;
-	case 'x':
-		arguments->force = true;
-		return 0;
-	case 'm':
-		arguments->field_manager = value;
-		return 0;
-	case 'F':
-		arguments->follow = true;
-		return 0;
 	case 'T':
 		return read_number("tail", value, 0, 1000000, &arguments->tail_lines);
-	case 'b':
-		arguments->build = true;
-		return 0;
-	case 'S':
-		arguments->timestamps = true;
-		return 0;
-	case 's':
-		arguments->state = value;
-		return 0;
 	default:
 		return -1;
 	}
@@ -183,18 +246,29 @@ static int usage_error(const struct arguments_spec *spec, const char *what, cons
 	return -1;
 }
 
+/* Of the environment, else of the kubeconfig's context, else kubectl's own. */
+static const char *default_namespace(const struct arguments *arguments)
+{
+	static char of_context[256]; /* a name has at most 63 */
+	const char *set = getenv("HELVETIA_NAMESPACE");
+
+	if (set && *set)
+		return set;
+	HC_AUTO_FREE name = access_namespace(arguments);
+	if (!name || !*name)
+		return "default";
+	(void)snprintf(of_context, sizeof of_context, "%s", name);
+	return of_context;
+}
+
 int arguments_parse(int argc, char **argv, const struct arguments_spec *spec, struct arguments *ret_arguments)
 {
 	struct option long_options[HC_COUNT(rows) + 1];
 	char short_options[HC_COUNT(rows) * 2 + 2];
-	const char *namespace_name = getenv("HELVETIA_NAMESPACE");
 	int code;
 
-	*ret_arguments = (struct arguments){.namespace_name = namespace_name && *namespace_name ? namespace_name
-																							: "default",
-										.field_manager = "helvetia",
-										.timeout_seconds = 600,
-										.tail_lines = -1};
+	*ret_arguments = (struct arguments){
+		.field_manager = "helvetia", .role = "developer", .timeout_seconds = 600, .tail_lines = -1};
 	fill_tables(spec, short_options, long_options);
 	opterr = 0;
 	optind = 1;
@@ -213,6 +287,8 @@ int arguments_parse(int argc, char **argv, const struct arguments_spec *spec, st
 		if (set_option(ret_arguments, row->letter, optarg))
 			return -1;
 	}
+	if (!ret_arguments->namespace_name)
+		ret_arguments->namespace_name = default_namespace(ret_arguments);
 	ret_arguments->positions = argv + optind;
 	ret_arguments->position_count = argc - optind;
 	if (ret_arguments->position_count < spec->positions_min)

@@ -2,7 +2,6 @@
 #include "client.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "command.h"
 
@@ -10,79 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_STATE "/var/lib/helvetia"
-#define ENDPOINTS_BYTES_MAX (64 * 1024)
-
-static char *read_token(const char *path, struct hc_error *err)
-{
-	char *token;
-
-	if (hc_file_read(path, 4096, &token, NULL, err))
-		return NULL;
-	token[strcspn(token, "\r\n")] = '\0';
-	return token;
-}
-
-static int open_from_environment(struct client *client, const char *api, struct hc_error *err)
-{
-	struct http_client_options options = {
-		.base_url = api, .ca_file = getenv("HELVETIA_CA"), .token = getenv("HELVETIA_TOKEN")};
-
-	return http_client_open(&options, &client->http, err);
-}
-
-static int open_from_state(struct client *client, const char *state, struct hc_error *err)
-{
-	HC_AUTO_FREE path = hc_xprintf("%s/endpoints.json", state);
-	HC_AUTO_FREE text = NULL;
-	HC_AUTO_FREE token = NULL;
-	json_t *endpoints;
-	struct http_client_options options = {0};
-	int result = -1;
-
-	if (hc_file_read(path, ENDPOINTS_BYTES_MAX, &text, NULL, err)) {
-		if (err->class == HC_NOT_FOUND)
-			return hc_fail(err, HC_NOT_FOUND,
-						   "no platform runs with its state in %s; start one with ./up, or name its folder "
-						   "with --state or HELVETIA_STATE",
-						   state);
-		return -1;
-	}
-	endpoints = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	options.base_url = json_string_value(json_object_get(endpoints, "api"));
-	options.ca_file = json_string_value(json_object_get(endpoints, "caFile"));
-	client->domain = hc_xstrdup(json_string_value(json_object_get(endpoints, "domain")));
-	if (!options.base_url || !json_object_get(endpoints, "tokenFile")) {
-		hc_fail(err, HC_INVALID, "%s does not name api and tokenFile", path);
-	} else {
-		token = read_token(json_string_value(json_object_get(endpoints, "tokenFile")), err);
-		options.token = token;
-		if (token)
-			result = http_client_open(&options, &client->http, err);
-	}
-	json_decref(endpoints);
-	return result;
-}
-
 int client_open(struct client *client, const struct arguments *arguments)
 {
-	const char *api = getenv("HELVETIA_API");
-	const char *state = arguments->state ? arguments->state : getenv("HELVETIA_STATE");
+	struct access_way *way = &client->way;
 	struct hc_error err = {0};
-	int result;
 
 	*client = (struct client){.arguments = arguments};
-	if (api && *api && !arguments->state)
-		result = open_from_environment(client, api, &err);
-	else
-		result = open_from_state(client, state && *state ? state : DEFAULT_STATE, &err);
-	return result ? client_failed(&err) : COMMAND_DONE;
+	if (access_find(arguments, way, &err))
+		return client_failed(&err);
+	struct http_client_options options = {.base_url = way->unix_socket ? "http://localhost" : way->server,
+										  .ca_file = way->ca_file,
+										  .ca_text = way->ca_text,
+										  .token = way->token,
+										  .unix_socket = way->unix_socket};
+	if (http_client_open(&options, &client->http, &err)) {
+		access_done(way);
+		return client_failed(&err);
+	}
+	client->domain = way->domain;
+	return COMMAND_DONE;
 }
 
 void client_close(struct client *client)
 {
 	http_client_close(client->http);
-	free(client->domain);
+	access_done(&client->way);
 	*client = (struct client){0};
 }
 
@@ -146,7 +97,8 @@ int client_refused(const struct http_response *response)
 			fprintf(stderr, "  %s: %s\n", json_text_at(cause, "field", NULL), text);
 	}
 	if (response->status == 401)
-		fputs("use the token that the platform made: its file is named in endpoints.json (tokenFile)\n",
+		fputs("on the machine of the platform root needs no token; elsewhere ask for an invitation "
+			  "(`helvetia invite NAME`) and use it by `helvetia login FILE`\n",
 			  stderr);
 	json_decref(status);
 	return code_of_status(response->status);

@@ -1,10 +1,9 @@
-/* The client commands' way to the API: where it is, requests with JSON answers, and what an answer means for
- * the person and for the exit code. Where the API is comes from, in this order: HELVETIA_API with HELVETIA_CA
- * and HELVETIA_TOKEN, or endpoints.json in the state folder (--state, HELVETIA_STATE, /var/lib/helvetia). */
+/* The client commands' way to the API (access.h says where it is): requests with JSON answers, and what an
+ * answer means for the person and for the exit code. */
 #ifndef CLIENT_H
 #define CLIENT_H
 
-#include "arguments.h"
+#include "access.h"
 #include "base/error.h"
 #include "http/http_client.h"
 #include <jansson.h>
@@ -12,7 +11,8 @@
 struct client {
 	struct http_client *http;
 	const struct arguments *arguments;
-	char *domain; /* NULL when unknown */
+	struct access_way way;
+	const char *domain; /* way's; NULL when unknown */
 };
 
 /* Prints what is wrong and returns the exit code; 0 when connected (lazily). */

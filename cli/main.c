@@ -1,4 +1,5 @@
 /* `helvetia`: finds the subcommand and runs it. What a subcommand does stands in its own file. */
+#include "access.h"
 #include "base/base.h"
 #include "base/log.h"
 #include "command.h"
@@ -8,22 +9,10 @@
 
 /* In the order of `helvetia help`. */
 static const struct command *const COMMANDS[] = {
-	&command_up,
-	&command_down,
-	&command_status,
-	&command_apply,
-	&command_plan,
-	&command_get,
-	&command_describe,
-	&command_events,
-	&command_logs,
-	&command_scale,
-	&command_suspend,
-	&command_resume,
-	&command_rollback,
-	&command_redeploy,
-	&command_delete,
-	&command_webhooks,
+	&command_up,           &command_down,     &command_status,   &command_apply,      &command_plan,
+	&command_get,          &command_describe, &command_events,   &command_logs,       &command_scale,
+	&command_suspend,      &command_resume,   &command_rollback, &command_redeploy,   &command_delete,
+	&command_invite,       &command_login,    &command_token,    &command_kubeconfig, &command_webhooks,
 	&command_webhook_send,
 };
 
@@ -38,9 +27,19 @@ static void print_help(FILE *stream)
 	fputs("\n`helvetia COMMAND --help` says more about one of them.\n", stream);
 }
 
+/* `kubectl helvetia …` runs a program of this name: then kubectl's files say where the API is. */
+static bool is_plugin(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strcmp(slash ? slash + 1 : program, "kubectl-helvetia") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	hc_log_init("helvetia");
+	if (argc > 0 && is_plugin(argv[0]))
+		access_as_plugin();
 	if (argc < 2) {
 		print_help(stderr);
 		return COMMAND_USAGE;

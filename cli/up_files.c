@@ -3,6 +3,7 @@
 #include "up.h"
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/random.h"
@@ -46,29 +47,6 @@ char *up_url(struct up *up, const char *host)
 	return hc_arena_printf(up->arena, "https://%s:%d", host, up->https_port);
 }
 
-/* RFC 4648, with padding. */
-static void append_base64(struct hc_text *text, const char *data, size_t length)
-{
-	static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < length; i += 3) {
-		uint32_t bits = (uint32_t)(uint8_t)data[i] << 16;
-		char group[5] = "====";
-
-		if (i + 1 < length)
-			bits |= (uint32_t)(uint8_t)data[i + 1] << 8;
-		if (i + 2 < length)
-			bits |= (uint8_t)data[i + 2];
-		group[0] = DIGITS[bits >> 18];
-		group[1] = DIGITS[bits >> 12 & 63];
-		if (i + 1 < length)
-			group[2] = DIGITS[bits >> 6 & 63];
-		if (i + 2 < length)
-			group[3] = DIGITS[bits & 63];
-		hc_text_append(text, group);
-	}
-}
-
 int up_kubeconfig_write(struct up *up, struct hc_error *err)
 {
 	HC_AUTO_FREE authority = NULL;
@@ -87,7 +65,7 @@ int up_kubeconfig_write(struct up *up, struct hc_error *err)
 				   "    server: https://127.0.0.1:%d\n"
 				   "    certificate-authority-data: ",
 				   up->api_port);
-	append_base64(&text, authority, length);
+	hc_base64_encode(&text, authority, length);
 	hc_text_printf(&text,
 				   "\n"
 				   "users:\n"
@@ -123,11 +101,12 @@ int up_endpoints_write(struct up *up, struct hc_error *err)
 
 	if (up_secret_ensure(up, "webhook-secret", &secret, err))
 		return -1;
-	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "api",
-					 hc_arena_printf(up->arena, "https://127.0.0.1:%d", up->api_port), "caFile",
-					 up_path(up, "certificates/ca.crt"), "kubeconfig", up_path(up, "kubeconfig"), "tokenFile",
-					 up_path(up, "secrets/admin-token"), "databaseUrl", up->database_url, "redisUrl",
-					 up->redis_url, "queue", QUEUE_NAME, "dockerHost", up->docker_host, "http",
+	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "api",
+					 hc_arena_printf(up->arena, "https://127.0.0.1:%d", up->api_port), "apiSocket",
+					 up_path(up, "api.sock"), "caFile", up_path(up, "certificates/ca.crt"), "kubeconfig",
+					 up_path(up, "kubeconfig"), "tokenFile", up_path(up, "secrets/admin-token"),
+					 "databaseUrl", up->database_url, "redisUrl", up->redis_url, "queue", QUEUE_NAME,
+					 "dockerHost", up->docker_host, "http",
 					 hc_arena_printf(up->arena, "http://127.0.0.1:%d", up->http_port), "https",
 					 hc_arena_printf(up->arena, "https://127.0.0.1:%d", up->https_port), "domain", up->domain,
 					 "webhookUrl",

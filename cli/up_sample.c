@@ -52,11 +52,9 @@ static int ensure_image(struct up *up, struct hc_error *err)
 
 static struct up_request api_request(struct up *up, const char *path)
 {
-	return (struct up_request){
-		.url = hc_arena_printf(up->arena, "https://127.0.0.1:%d%s", up->api_port, path),
-		.authority = up_path(up, "certificates/ca.crt"),
-		.token = up->token,
-		.timeout_ms = 10000};
+	return (struct up_request){.url = hc_arena_printf(up->arena, "http://localhost%s", path),
+							   .unix_socket = up_path(up, "api.sock"),
+							   .timeout_ms = 10000};
 }
 
 static int apply(struct up *up, struct hc_error *err)

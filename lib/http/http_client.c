@@ -13,6 +13,7 @@ struct http_client {
 	CURL *curl;
 	char *base_url;
 	char *ca_file;
+	char *ca_text;
 	char *unix_socket; /* or NULL */
 	char *authorization; /* whole header line, or NULL */
 	char *user_agent;
@@ -41,6 +42,7 @@ int http_client_open(const struct http_client_options *options, struct http_clie
 	}
 	client->base_url = hc_xstrdup(options->base_url);
 	client->ca_file = hc_xstrdup(options->ca_file);
+	client->ca_text = hc_xstrdup(options->ca_text);
 	client->unix_socket = hc_xstrdup(options->unix_socket);
 	client->user_agent = hc_xstrdup(options->user_agent ? options->user_agent : "helvetia");
 	client->timeout_ms = options->timeout_ms ? options->timeout_ms : 30000;
@@ -57,6 +59,7 @@ void http_client_close(struct http_client *client)
 	curl_easy_cleanup(client->curl);
 	free(client->base_url);
 	free(client->ca_file);
+	free(client->ca_text);
 	free(client->unix_socket);
 	free(client->authorization);
 	free(client->user_agent);
@@ -121,6 +124,10 @@ static int perform(struct http_client *client, const char *method, const char *p
 	(void)curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, transfer);
 	if (client->ca_file)
 		(void)curl_easy_setopt(client->curl, CURLOPT_CAINFO, client->ca_file);
+	if (client->ca_text) {
+		struct curl_blob blob = {.data = client->ca_text, .len = strlen(client->ca_text)};
+		(void)curl_easy_setopt(client->curl, CURLOPT_CAINFO_BLOB, &blob); /* borrowed for the call */
+	}
 	code = curl_easy_perform(client->curl);
 	(void)curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_reset(client->curl);

@@ -46,6 +46,7 @@ static void command_lines_are_read_or_refused(void **state)
 
 	(void)state;
 	(void)unsetenv("HELVETIA_NAMESPACE");
+	(void)setenv("KUBECONFIG", "/nonexistent", 1); /* nobody's own context counts */
 	for (size_t index = 0; index < HC_COUNT(rows); index++) {
 		char *words[8];
 		struct arguments arguments;
@@ -81,6 +82,7 @@ static void namespace_comes_from_the_environment_unless_given(void **state)
 	assert_int_equal(arguments_parse(2, words, &spec, &arguments), 0);
 	assert_string_equal(arguments.namespace_name, "team");
 	(void)unsetenv("HELVETIA_NAMESPACE");
+	(void)setenv("KUBECONFIG", "/nonexistent", 1); /* nobody's own context counts */
 }
 
 static void kinds_and_paths_are_kubernetes_own(void **state)
