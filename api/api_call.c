@@ -4,6 +4,7 @@
 #include "api_body.h"
 #include "api_discovery.h"
 #include "api_openapi.h"
+#include "api_pod.h"
 #include "api_review.h"
 #include "api_webhook.h"
 #include "base/alloc.h"
@@ -256,6 +257,8 @@ void api_dispatch(struct api_call *call)
 		answer_review(call);
 	else if (route->subresource == API_LOG)
 		api_log(call);
+	else if (route->kind->view)
+		api_pods(call);
 	else if (route->verb == API_WATCH)
 		api_watch(call);
 	else if (route->verb & API_READ)

@@ -12,6 +12,8 @@ static const char *const service_fields[] = {"metadata.name", "metadata.namespac
 static const char *const deployment_fields[] = {"metadata.name", "metadata.namespace", "spec.service",
 												"status.phase",  "status.stage",       NULL};
 static const char *const namespace_fields[] = {"metadata.name", "status.phase", NULL};
+static const char *const pod_fields[] = {"metadata.name", "metadata.namespace", "spec.nodeName",
+										 "status.phase", NULL};
 static const char *const event_fields[] = {"metadata.name",
 										   "metadata.namespace",
 										   "involvedObject.apiVersion",
@@ -27,6 +29,8 @@ static const char *const secret_fields[] = {"metadata.name", "metadata.namespace
 
 static const char *const *fields_of(const struct api_kind *kind)
 {
+	if (kind->view)
+		return pod_fields;
 	switch (kind->store_kind) {
 	case STORE_SERVICE:
 		return service_fields;

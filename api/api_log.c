@@ -9,7 +9,9 @@
 #include "api_log.h"
 
 #include "api_list.h"
+#include "api_pod.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -251,7 +253,9 @@ static void build_found(const struct store_answer *answer, void *payload)
 /* Of a Deployment that was just read. A build that was followed is read to its end first. */
 static void go_on(struct api_log *log)
 {
-	if (log->build_uid) {
+	if (log->ordinal) {
+		api_log_controller(log);
+	} else if (log->build_uid) {
 		api_log_build(log);
 	} else if (log->building && log->build) {
 		log->holders++;
@@ -407,6 +411,60 @@ static void service_known(const struct store_answer *answer, void *payload)
 	json_decref(object);
 }
 
+/* sinceSeconds or sinceTime, the later of both. */
+static int read_since(const struct http_query *query, int64_t *ret_wall_s, struct hc_error *err)
+{
+	const char *time = http_query_get(query, "sinceTime");
+	int64_t seconds = 0, wall_ms = 0;
+
+	*ret_wall_s = 0;
+	if (api_query_number(query, "sinceSeconds", 0, &seconds, err))
+		return -1;
+	if (time && hc_clock_parse(time, &wall_ms))
+		return hc_fail(err, HC_INVALID, "sinceTime: \"%.40s\" is no time such as 2030-01-31T12:00:00Z", time);
+	if (seconds > 0 && hc_clock_wall_ms() / 1000 - seconds > wall_ms / 1000)
+		wall_ms = (hc_clock_wall_ms() / 1000 - seconds) * 1000;
+	*ret_wall_s = wall_ms / 1000;
+	return 0;
+}
+
+/* What kubectl can ask of a Pod's log beyond what any log can give. */
+static int read_pod_parameters(struct api_log *log, struct hc_error *err)
+{
+	struct api_call *call = log->call;
+	const char *container = http_query_get(&call->query, "container");
+	const char *name = call->route.name;
+	int previous = 0;
+
+	if (http_query_flag(&call->query, "previous", &previous, err))
+		return -1;
+	if (container && *container && !hc_streq(container, "app"))
+		return hc_fail(err, HC_INVALID, "container %.63s is not valid for pod %s: it has one, app", container,
+					   name);
+	if (previous)
+		return hc_fail(err, HC_INVALID, "previous terminated container \"app\" in pod \"%s\" not found",
+					   name);
+	if (http_query_get(&call->query, "limitBytes"))
+		return hc_fail(err, HC_INVALID, "limitBytes: is not served; use tailLines");
+	if (!api_pod_name_split(name, call->arena, &log->deployment, &log->ordinal))
+		log->deployment = log->ordinal = ""; /* no Deployment has this name */
+	return 0;
+}
+
+static int read_parameters(struct api_log *log, struct hc_error *err)
+{
+	const struct http_query *query = &log->call->query;
+
+	if (http_query_flag(query, "follow", &log->follow, err) ||
+		http_query_flag(query, "timestamps", &log->timestamps, err) ||
+		api_query_number(query, "tailLines", -1, &log->tail_lines, err) ||
+		read_since(query, &log->since_wall_s, err))
+		return -1;
+	/* What is kept of containers that are gone is no Pod's, and has no times. */
+	log->kept_written = log->call->route.kind->view || log->since_wall_s > 0;
+	return log->call->route.kind->view ? read_pod_parameters(log, err) : 0;
+}
+
 void api_log(struct api_call *call)
 {
 	struct api_log *log = hc_arena_alloc(call->arena, sizeof(*log));
@@ -415,9 +473,7 @@ void api_log(struct api_call *call)
 
 	log->call = call;
 	call->state = log;
-	if (http_query_flag(&call->query, "follow", &log->follow, &err) ||
-		http_query_flag(&call->query, "timestamps", &log->timestamps, &err) ||
-		api_query_number(&call->query, "tailLines", -1, &log->tail_lines, &err)) {
+	if (read_parameters(log, &err)) {
 		api_answer_fail(call, 400, "%s", err.text);
 		api_reply(call);
 		return;
@@ -427,7 +483,8 @@ void api_log(struct api_call *call)
 		api_reply(call);
 		return;
 	}
-	store_stream_get(call->api->stream, kind, call->route.namespace_name, call->route.name,
+	store_stream_get(call->api->stream, kind, call->route.namespace_name,
+					 log->ordinal ? log->deployment : call->route.name,
 					 kind == STORE_SERVICE ? service_known
 					 : kind == STORE_BUILD ? build_known
 										   : deployment_known,

@@ -17,7 +17,9 @@ struct api_log {
 	const char *deployment;
 	const char *build;     /* its Build's name; NULL: none is known */
 	const char *build_uid; /* NULL until it was found */
+	const char *ordinal;   /* of one container of it: a Pod's log; NULL: of all, and its build's */
 	int64_t tail_lines;    /* -1: all */
+	int64_t since_wall_s;  /* 0: from the beginning */
 	int follow;
 	int timestamps;
 	int holders;     /* handles, jobs and questions that will call back; the last one frees us */

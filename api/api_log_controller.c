@@ -106,9 +106,14 @@ static void pass_on(const char *data, size_t length, void *payload)
 /* It has no container. */
 static void none_there(struct api_log *log)
 {
+	HC_AUTO_TEXT absent = {0};
+
 	api_log_controller_close(log);
 	uv_timer_stop(&log->timer);
-	if (log->follow && log->unfinished) {
+	if (log->ordinal && !log->begun) {
+		api_status_text_absent(log->call->route.kind, log->call->route.name, &absent);
+		api_log_refuse(log, 404, hc_text_string(&absent));
+	} else if (log->follow && log->unfinished && !log->ordinal) {
 		api_log_wait(log);
 	} else {
 		write_kept(log);
@@ -202,13 +207,17 @@ static void connected(uv_connect_t *connect, int status)
 
 static char *question_of(const struct api_log *log)
 {
-	char tail[48] = "";
+	char tail[48] = "", since[48] = "";
 
 	if (log->tail_lines >= 0)
 		snprintf(tail, sizeof(tail), "&tailLines=%" PRId64, log->tail_lines);
-	return hc_xprintf("GET /log?deployment=%s&follow=%s&timestamps=%s%s HTTP/1.1\r\nHost: controller\r\n"
-					  "Connection: close\r\n\r\n",
-					  log->uid, log->follow ? "true" : "false", log->timestamps ? "true" : "false", tail);
+	if (log->since_wall_s > 0)
+		snprintf(since, sizeof(since), "&sinceTime=%" PRId64, log->since_wall_s);
+	return hc_xprintf(
+		"GET /log?deployment=%s&follow=%s&timestamps=%s%s%s%s%s HTTP/1.1\r\nHost: controller\r\n"
+		"Connection: close\r\n\r\n",
+		log->uid, log->follow ? "true" : "false", log->timestamps ? "true" : "false", tail, since,
+		log->ordinal ? "&ordinal=" : "", log->ordinal ? log->ordinal : "");
 }
 
 static void ask(struct api_log *log)

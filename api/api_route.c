@@ -10,17 +10,21 @@
 
 static const struct api_kind kinds[] = {
 	{"", "v1", "namespaces", "Namespace", "namespaces", STORE_NAMESPACE, API_READ | API_WRITE, API_MAIN,
-	 false},
+	 false, false},
 	{GROUP, VERSION, "services", "Service", "services." GROUP, STORE_SERVICE, API_READ | API_WRITE,
-	 API_MAIN | API_LOG | API_SCALE | API_STATUS, true},
+	 API_MAIN | API_LOG | API_SCALE | API_STATUS, true, false},
 	{GROUP, VERSION, "deployments", "Deployment", "deployments." GROUP, STORE_DEPLOYMENT,
-	 API_READ | API_DELETE, API_MAIN | API_LOG | API_STATUS, true},
+	 API_READ | API_DELETE, API_MAIN | API_LOG | API_STATUS, true, false},
 	{GROUP, VERSION, "builds", "Build", "builds." GROUP, STORE_BUILD, API_READ,
-	 API_MAIN | API_LOG | API_STATUS, true},
-	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ | API_WRITE, API_MAIN, false},
-	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ | API_WRITE, API_MAIN, true},
-	{"", "v1", "secrets", "Secret", "secrets", STORE_SECRET, API_READ | API_WRITE, API_MAIN, true},
-	{"", "v1", "events", "Event", "events", STORE_EVENT, API_READ, API_MAIN, true},
+	 API_MAIN | API_LOG | API_STATUS, true, false},
+	{GROUP, VERSION, "users", "User", "users." GROUP, STORE_USER, API_READ | API_WRITE, API_MAIN, false,
+	 false},
+	{GROUP, VERSION, "tokens", "Token", "tokens." GROUP, STORE_TOKEN, API_READ | API_WRITE, API_MAIN, true,
+	 false},
+	{"", "v1", "secrets", "Secret", "secrets", STORE_SECRET, API_READ | API_WRITE, API_MAIN, true, false},
+	{"", "v1", "events", "Event", "events", STORE_EVENT, API_READ, API_MAIN, true, false},
+	/* Behind the kind whose containers they are: rights are those of Deployments. */
+	{"", "v1", "pods", "Pod", "pods", STORE_DEPLOYMENT, API_GET | API_LIST, API_MAIN | API_LOG, true, true},
 };
 
 /* What may be done to a subresource, whatever the kind allows for the object. */

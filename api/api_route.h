@@ -30,6 +30,7 @@ struct api_kind {
 	unsigned verbs;
 	unsigned subresources; /* beside the main one */
 	bool namespaced;
+	bool view; /* not stored: asked from the controller; store_kind is what it is a view of */
 };
 
 const struct api_kind *api_kind_of(enum store_kind kind);

@@ -1,6 +1,7 @@
 /* See node.h. */
 #include "node.h"
 #include "node_log.h"
+#include "node_pods.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 
 #define GRACE_MS 1000
-#define TAIL_LINES_MAX 1000000000LL
+#define COUNT_MAX 100000000000LL
 
 struct node {
 	struct node_options options;
@@ -51,20 +52,21 @@ static void answer_leader(struct node *node, struct http_request *request)
 	http_reply(request, &(struct http_reply){.status = 200, .body = text.data, .length = text.length});
 }
 
-static int parse_tail(const char *text, int64_t *ret_lines, struct hc_error *err)
+static int parse_count(const char *parameter, const char *text, int64_t other, int64_t *ret_count,
+					   struct hc_error *err)
 {
 	char *end;
-	long long lines;
+	long long count;
 
-	*ret_lines = -1;
+	*ret_count = other;
 	if (!text)
 		return 0;
 	errno = 0;
-	lines = strtoll(text, &end, 10);
-	if (errno || end == text || *end || lines < 0 || lines > TAIL_LINES_MAX)
-		return hc_fail(err, HC_INVALID, "tailLines: \"%s\" must be a number from 0 to %lld", text,
-					   TAIL_LINES_MAX);
-	*ret_lines = lines;
+	count = strtoll(text, &end, 10);
+	if (errno || end == text || *end || count < 0 || count > COUNT_MAX)
+		return hc_fail(err, HC_INVALID, "%s: \"%s\" must be a number from 0 to %lld", parameter, text,
+					   COUNT_MAX);
+	*ret_count = count;
 	return 0;
 }
 
@@ -78,7 +80,8 @@ static void answer_log(struct node *node, struct http_request *request, const st
 
 	if (http_query_flag(query, "follow", &follow, &err) ||
 		http_query_flag(query, "timestamps", &timestamps, &err) ||
-		parse_tail(http_query_get(query, "tailLines"), &options.tail_lines, &err)) {
+		parse_count("tailLines", http_query_get(query, "tailLines"), -1, &options.tail_lines, &err) ||
+		parse_count("sinceTime", http_query_get(query, "sinceTime"), 0, &options.since_wall_s, &err)) {
 		answer_text(request, 400, err.text);
 		return;
 	}
@@ -90,9 +93,23 @@ static void answer_log(struct node *node, struct http_request *request, const st
 		answer_text(request, 503, "the controller has not reached its database yet");
 		return;
 	}
+	options.ordinal = http_query_get(query, "ordinal");
 	options.follow = follow != 0;
 	options.timestamps = timestamps != 0;
 	node_logs_serve(node->logs, request, &options);
+}
+
+static void answer_pods(struct node *node, struct http_request *request, const struct http_query *query)
+{
+	struct node_pods_options options = {.docker_host = node->options.docker_host,
+										.installation = leader_installation(node->options.leader),
+										.namespace_name = http_query_get(query, "namespace"),
+										.name = http_query_get(query, "name")};
+
+	if (options.installation)
+		node_pods_serve(node->options.loop, request, &options);
+	else
+		answer_text(request, 503, "the controller has not reached its database yet");
 }
 
 static void handle(struct http_request *request, void *payload)
@@ -116,8 +133,10 @@ static void handle(struct http_request *request, void *payload)
 		answer_leader(node, request);
 	else if (strcmp(word, "log") == 0)
 		answer_log(node, request, &query);
+	else if (strcmp(word, "pods") == 0)
+		answer_pods(node, request, &query);
 	else
-		answer_text(request, 404, "known are /healthz, /leader and /log");
+		answer_text(request, 404, "known are /healthz, /leader, /log and /pods");
 }
 
 int node_start(const struct node_options *options, struct node **ret_node, struct hc_error *err)

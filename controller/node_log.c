@@ -37,6 +37,7 @@ struct stream {
 	struct http_request *request; /* the loop's */
 	char *installation;
 	char *deployment;
+	char *ordinal;
 	struct docker_log_options options;
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -216,13 +217,14 @@ static void find_and_read(struct stream *stream)
 	HC_AUTO(hc_arena) arena = hc_arena_new();
 	HC_AUTO(docker) docker = NULL;
 	const struct docker_pair filters[] = {{LABEL_INSTALLATION, stream->installation},
-										  {LABEL_DEPLOYMENT, stream->deployment}};
+										  {LABEL_DEPLOYMENT, stream->deployment},
+										  {LABEL_ORDINAL, stream->ordinal}};
 	struct docker_container *list;
 	struct hc_error err;
 	size_t count;
 
 	if (docker_open(stream->logs->docker_host, &docker, &err) ||
-		docker_container_list(docker, arena, filters, HC_COUNT(filters), &list, &count, &err)) {
+		docker_container_list(docker, arena, filters, stream->ordinal ? 3 : 2, &list, &count, &err)) {
 		decide_status(stream, 503, err.text);
 		return;
 	}
@@ -265,6 +267,7 @@ static void stream_free(struct stream *stream)
 	(void)pthread_cond_destroy(&stream->taken);
 	free(stream->installation);
 	free(stream->deployment);
+	free(stream->ordinal);
 	free(stream);
 }
 
@@ -364,9 +367,11 @@ void node_logs_serve(struct node_logs *logs, struct http_request *request,
 	stream->request = request;
 	stream->installation = hc_xstrdup(options->installation);
 	stream->deployment = hc_xstrdup(options->deployment);
+	stream->ordinal = hc_xstrdup(options->ordinal);
 	stream->options = (struct docker_log_options){.follow = options->follow,
 												  .timestamps = options->timestamps,
 												  .tail_lines = options->tail_lines,
+												  .since_wall_s = options->since_wall_s,
 												  .stop = &stream->gone};
 	(void)pthread_mutex_init(&stream->mutex, NULL);
 	(void)pthread_cond_init(&stream->taken, NULL);

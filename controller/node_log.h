@@ -12,7 +12,9 @@ struct node_logs;
 struct node_log_options {
 	const char *installation; /* copied, as all texts */
 	const char *deployment;   /* uid */
+	const char *ordinal;      /* of one container, as its label has it; NULL: of all */
 	int64_t tail_lines;       /* < 0: all */
+	int64_t since_wall_s;     /* 0: from the beginning */
 	bool follow;
 	bool timestamps;
 };

@@ -28,10 +28,12 @@ EMBED(token, SCHEMA_CRD_FOLDER "/token.yaml");
 EMBED(namespace, SCHEMA_CORE_FOLDER "/namespace.yaml");
 EMBED(secret, SCHEMA_CORE_FOLDER "/secret.yaml");
 EMBED(event, SCHEMA_CORE_FOLDER "/event.yaml");
+EMBED(pod, SCHEMA_CORE_FOLDER "/pod.yaml");
 EMBED(objectmeta, SCHEMA_CORE_FOLDER "/objectmeta.yaml");
 
 const struct schema_file schema_file_objectmeta = FILE_ENTRY(objectmeta);
 const struct schema_file schema_file_kinds[SCHEMA_KIND_COUNT] = {
 	FILE_ENTRY(service), FILE_ENTRY(deployment), FILE_ENTRY(build),  FILE_ENTRY(user),
 	FILE_ENTRY(token),   FILE_ENTRY(namespace),  FILE_ENTRY(secret), FILE_ENTRY(event),
+	FILE_ENTRY(pod),
 };

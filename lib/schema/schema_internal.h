@@ -14,7 +14,7 @@ struct schema_file {
 	const char *text; /* in the program's read-only data */
 	const char *end;  /* one past the last byte */
 };
-#define SCHEMA_KIND_COUNT 8
+#define SCHEMA_KIND_COUNT 9
 extern const struct schema_file schema_file_objectmeta;
 extern const struct schema_file schema_file_kinds[SCHEMA_KIND_COUNT];
 

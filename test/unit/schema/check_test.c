@@ -45,6 +45,7 @@ static void test_kinds(void **state)
 		{"v1", "Namespace", "", "namespaces", false},
 		{"v1", "Secret", "", "secrets", true},
 		{"v1", "Event", "", "events", true},
+		{"v1", "Pod", "", "pods", true},
 	};
 	for (size_t i = 0; i < HC_COUNT(kinds); i++) {
 		const struct schema_kind *kind = schema_kind_find(kinds[i].api_version, kinds[i].kind);
