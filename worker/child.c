@@ -31,9 +31,10 @@ static void limit(int resource, rlim_t value)
 }
 
 /* The worker's death must be the child's: its lease runs out, and another one does the job. */
-static int bind_to_parent(void)
+static int bind_to_parent(pid_t parent)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() == 1)
+	/* It may have died before the first call; in a container of its own it is process 1. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		return -1;
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, FILES_MAX);
@@ -113,7 +114,7 @@ int child_main(const struct worker_options *options)
 	HC_AUTO_FREE answer = NULL;
 	bool success;
 
-	if (bind_to_parent() || curl_global_init(CURL_GLOBAL_DEFAULT))
+	if (bind_to_parent(options->child) || curl_global_init(CURL_GLOBAL_DEFAULT))
 		return 1;
 	job.arena = arena;
 	text = read_all(STDIN_FILENO, TASK_INPUT_BYTES_MAX);

@@ -31,12 +31,13 @@ static int concurrency_of(const struct worker_options *options)
 
 static char **child_arguments(int argc, char **argv)
 {
-	char **copy = hc_xalloc((size_t)(argc + 2) * sizeof *copy);
+	char **copy = hc_xalloc((size_t)(argc + 3) * sizeof *copy);
 
 	copy[0] = hc_xstrdup("/proc/self/exe");
 	for (int n = 1; n < argc; n++)
 		copy[n] = argv[n];
 	copy[argc] = hc_xstrdup("--child");
+	copy[argc + 1] = hc_xprintf("%d", (int)getpid());
 	return copy;
 }
 
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
 	child_argv = child_arguments(argc, argv);
 	result = run(&options, name, child_argv);
 	free(child_argv[argc]);
+	free(child_argv[argc + 1]);
 	free(child_argv[0]);
 	free(child_argv);
 	return result;

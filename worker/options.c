@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 
 const char worker_usage[] =
@@ -33,7 +34,7 @@ static const struct option names[] = {
 	{"git-ca-file", required_argument, NULL, OPTION_CA_FILE},
 	{"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
 	{"name", required_argument, NULL, OPTION_NAME},
-	{"child", no_argument, NULL, OPTION_CHILD},
+	{"child", required_argument, NULL, OPTION_CHILD},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
 };
@@ -60,16 +61,15 @@ static const char **text_of(struct worker_options *options, int option)
 	}
 }
 
-static int parse_concurrency(const char *text, int *ret_count, struct hc_error *err)
+static int parse_number(const char *name, const char *text, int most, int *ret_count, struct hc_error *err)
 {
 	char *end;
 	long count;
 
 	errno = 0;
 	count = strtol(text, &end, 10);
-	if (errno || end == text || *end || count < 1 || count > WORKER_CONCURRENCY_MAX)
-		return hc_fail(err, HC_INVALID, "--concurrency: \"%s\" must be a number from 1 to %d", text,
-					   WORKER_CONCURRENCY_MAX);
+	if (errno || end == text || *end || count < 1 || count > most)
+		return hc_fail(err, HC_INVALID, "%s: \"%s\" must be a number from 1 to %d", name, text, most);
 	*ret_count = (int)count;
 	return 0;
 }
@@ -106,8 +106,6 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
 
 		if (text)
 			*text = optarg;
-		else if (option == OPTION_CHILD)
-			options.child = true;
 		else if (option == OPTION_HELP)
 			options.help = true;
 		else if (option == OPTION_PREFIX && prefixes < WORKER_PREFIXES_MAX)
@@ -115,9 +113,11 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
 		else if (option == OPTION_PREFIX)
 			return hc_fail(err, HC_INVALID, "--allow-repository-prefix: at most %d of them",
 						   WORKER_PREFIXES_MAX);
-		else if (option != OPTION_CONCURRENCY)
+		else if (option != OPTION_CONCURRENCY && option != OPTION_CHILD)
 			return hc_fail(err, HC_INVALID, "%s: unknown option, or its value is missing", argv[optind - 1]);
-		else if (parse_concurrency(optarg, &options.concurrency, err))
+		else if (option == OPTION_CHILD ? parse_number("--child", optarg, INT_MAX, &options.child, err)
+										: parse_number("--concurrency", optarg, WORKER_CONCURRENCY_MAX,
+													   &options.concurrency, err))
 			return -1;
 	}
 	if (optind < argc)

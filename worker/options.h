@@ -1,4 +1,4 @@
-/* The command line of helvetia-worker; its children get the same one and --child. */
+/* The command line of helvetia-worker; its children get the same one and --child PID. */
 #ifndef WORKER_OPTIONS_H
 #define WORKER_OPTIONS_H
 
@@ -19,7 +19,7 @@ struct worker_options {
 	const char *name;                              /* shown in rows and in BullMQ; NULL: host name and pid */
 	const char *prefixes[WORKER_PREFIXES_MAX + 1]; /* allowed repository URLs, NULL-terminated */
 	int concurrency;                               /* 0: by memory */
-	bool child;
+	int child; /* process number of the worker whose child this is; 0: it is a worker */
 	bool help;
 };
 

@@ -34,7 +34,8 @@ static void everything(void **state)
 						"3",
 						"--name",
 						"w1",
-						"--child"};
+						"--child",
+						"17"};
 	char *argv[HC_COUNT(words) + 1] = {0};
 	struct worker_options options;
 	struct hc_error err;
@@ -47,7 +48,7 @@ static void everything(void **state)
 	assert_string_equal(options.prefixes[1], "https://git.example/");
 	assert_null(options.prefixes[2]);
 	assert_int_equal(options.concurrency, 3);
-	assert_true(options.child);
+	assert_int_equal(options.child, 17);
 }
 
 static void refusals(void **state)
