@@ -14,6 +14,8 @@ static const struct command *const COMMANDS[] = {
 	&command_suspend,      &command_resume,   &command_rollback, &command_redeploy,   &command_delete,
 	&command_invite,       &command_login,    &command_token,    &command_kubeconfig, &command_webhooks,
 	&command_webhook_send,
+	&command_prepare,
+	&command_part,
 };
 
 static void print_help(FILE *stream)

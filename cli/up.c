@@ -62,13 +62,13 @@ static int signals_open(struct up *up, struct hc_error *err)
 
 static int open_supervisor(struct up *up, const struct up_options *options, struct hc_error *err)
 {
-	if (up_init(up, options, err))
+	if (up_init(up, options, err) || up_require_root(err))
 		return -1;
 	describe_parts(up);
 	return signals_open(up, err);
 }
 
-static int make_folders(struct up *up, struct hc_error *err)
+int up_folders_make(struct up *up, struct hc_error *err)
 {
 	/* run is walked through by postgres to its socket; secrets only by us. */
 	return hc_folder_make(up_path(up, "run"), 0711, err) || hc_folder_make(up_path(up, "log"), 0750, err) ||
@@ -82,11 +82,11 @@ static int make_folders(struct up *up, struct hc_error *err)
 static int step_state(struct up *up, struct hc_error *err)
 {
 	up_step_begin(up, "State");
-	if (up_lock(up, err) || make_folders(up, err))
+	if (up_lock(up, err) || up_folders_make(up, err))
 		return -1;
 	if (up_settings_load(up, err) && err->class != HC_NOT_FOUND)
 		return -1;
-	if (up_settings_choose(up, err) || up_settings_save(up, err) ||
+	if (up_composed_refuse(up, false, err) || up_settings_choose(up, err) || up_settings_save(up, err) ||
 		hc_file_write(up_path(up, "run/active"), "", 0, 0644, err))
 		return -1;
 	up_step_end(up, hc_arena_printf(up->arena, "%s locked", up->state));
@@ -325,7 +325,8 @@ static int take_down(struct up *up, struct hc_error *err)
 	holder = up_lock_holder(up);
 	if (holder && end_holder(up, holder, err))
 		return -1;
-	if (up_lock(up, err) || up_settings_load(up, err) || make_folders(up, err))
+	if (up_lock(up, err) || up_settings_load(up, err) || up_composed_refuse(up, true, err) ||
+		up_folders_make(up, err))
 		return -1;
 	if (hc_file_exists(up_path(up, "run/active"))) {
 		if (engine_for_removal(up, err) || stop_and_tell(up, err))

@@ -13,6 +13,7 @@
  *   up_sample.c     the sample application
  *   up_stop.c       taking it all down, in order
  *   up_http.c       one HTTP request over libcurl
+ *   prepare.c       files and command lines for parts that compose runs
  *
  * One thread. Every process runs in a session of its own with its log in a file, so that neither Ctrl-C in
  * the terminal nor the death of the supervisor reaches it. What runs is recorded in DIR/run/NAME.json with
@@ -104,7 +105,8 @@ struct up {
 	int api_port;
 	int redis_port;
 	int traefik_port;
-	bool embedded_engine;          /* … to here */
+	bool embedded_engine;
+	bool composed; /* compose runs the parts, `helvetia prepare` what they share; … to here */
 	const char *postgres_programs; /* folder of initdb and postgres */
 	const char *database_url;
 	const char *redis_url;
@@ -135,6 +137,8 @@ void up_say(const char *format, ...) HC_PRINTF(1, 2); /* one indented line */
 int up_options_parse(int argc, char **argv, bool down, struct up_options *ret_options, struct hc_error *err)
 	HC_MUST_CHECK;
 int up_init(struct up *up, const struct up_options *options, struct hc_error *err) HC_MUST_CHECK;
+int up_require_root(struct hc_error *err) HC_MUST_CHECK;
+int up_folders_make(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* run, log, secrets */
 void up_done(struct up *up);
 int up_lock(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* CONFLICT: the text says who holds it */
 /* Process that holds the lock of the state folder; 0: nobody. */
@@ -241,6 +245,8 @@ void up_engine_clear_if_idle(struct up *up); /* the same, unless containers stil
 int up_certificates_ensure(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_api_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_api_learn(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* token and installation */
+/* traefik.toml and what it watches; the caller has learned the installation. */
+int up_traefik_write(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_traefik_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_controller_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_worker_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
@@ -255,6 +261,11 @@ int up_endpoints_write(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_kubeconfig_write(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 /* https://HOST[:PORT], without the port when it is the scheme's own; in the arena. */
 char *up_url(struct up *up, const char *host);
+
+/* --- where compose runs the parts --- */
+
+/* CONFLICT when the state folder is compose's, for `up`; for `down` only while the controller answers. */
+int up_composed_refuse(struct up *up, bool down, struct hc_error *err) HC_MUST_CHECK;
 
 /* --- stopping --- */
 

@@ -85,8 +85,11 @@ int up_kubeconfig_write(struct up *up, struct hc_error *err)
 
 static json_t *pids(struct up *up)
 {
-	json_t *object = json_pack("{s:i}", "up", (int)getpid());
+	json_t *object = json_object();
 
+	if (up->composed) /* they have none here: containers are asked for by name */
+		return object;
+	json_object_set_new(object, "up", json_integer(getpid()));
 	for (size_t i = 0; i < UP_PART_COUNT; i++)
 		if (up->process[i].pid)
 			json_object_set_new(object, up->process[i].name, json_integer(up->process[i].pid));

@@ -285,6 +285,11 @@ int up_init(struct up *up, const struct up_options *options, struct hc_error *er
 	up->state = state;
 	if (check_state(state, err) || locate_programs(up, err))
 		return -1;
+	return 0;
+}
+
+int up_require_root(struct hc_error *err)
+{
 	if (geteuid() != 0)
 		return hc_fail(err, HC_DENIED,
 					   "must run as root: it manages network bridges, firewall rules and users' "
@@ -382,6 +387,7 @@ int up_settings_load(struct up *up, struct hc_error *err)
 	json_error_t problem;
 	json_t *root;
 	int embedded;
+	int composed = 0;
 	int status;
 
 	if (hc_file_read(path, HC_LIMIT_REQUEST_BODY_BYTES, &text, NULL, err))
@@ -389,17 +395,18 @@ int up_settings_load(struct up *up, struct hc_error *err)
 	root = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
 	if (!root)
 		return hc_fail(err, HC_INVALID, "%s: line %d: %s", path, problem.line, problem.text);
-	status = json_unpack_ex(root, &problem, 0, "{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s?s}", "domain",
-							&domain, "dockerHost", &docker_host, "embeddedEngine", &embedded, "networkPool",
-							&pool, "httpPort", &up->http_port, "httpsPort", &up->https_port, "apiPort",
-							&up->api_port, "redisPort", &up->redis_port, "traefikPort", &up->traefik_port,
-							"installation", &installation);
+	status = json_unpack_ex(root, &problem, 0, "{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s?s, s?b}",
+							"domain", &domain, "dockerHost", &docker_host, "embeddedEngine", &embedded,
+							"networkPool", &pool, "httpPort", &up->http_port, "httpsPort", &up->https_port,
+							"apiPort", &up->api_port, "redisPort", &up->redis_port, "traefikPort",
+							&up->traefik_port, "installation", &installation, "composed", &composed);
 	if (!status) {
 		up->domain = hc_arena_strdup(up->arena, domain);
 		up->docker_host = hc_arena_strdup(up->arena, docker_host);
 		up->network_pool = hc_arena_strdup(up->arena, pool);
 		up->installation = *installation ? hc_arena_strdup(up->arena, installation) : NULL;
 		up->embedded_engine = embedded;
+		up->composed = composed;
 		load_prefixes(up, json_object_get(root, "repositoryPrefixes"));
 	} else {
 		hc_fail(err, HC_INVALID, "%s: %s", path, problem.text);
@@ -411,11 +418,11 @@ int up_settings_load(struct up *up, struct hc_error *err)
 int up_settings_save(struct up *up, struct hc_error *err)
 {
 	json_t *root = json_pack(
-		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:o}", "domain", up->domain, "dockerHost",
+		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "domain", up->domain, "dockerHost",
 		up->docker_host, "embeddedEngine", up->embedded_engine, "networkPool", up->network_pool, "httpPort",
 		up->http_port, "httpsPort", up->https_port, "apiPort", up->api_port, "redisPort", up->redis_port,
-		"traefikPort", up->traefik_port, "installation", up->installation ? up->installation : "",
-		"repositoryPrefixes", save_prefixes(up));
+		"traefikPort", up->traefik_port, "installation", up->installation ? up->installation : "", "composed",
+		up->composed, "repositoryPrefixes", save_prefixes(up));
 	HC_AUTO_FREE text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
 	json_decref(root);
@@ -452,8 +459,13 @@ int up_settings_choose(struct up *up, struct hc_error *err)
 		up->https_port = port_default(443, 8443, false);
 	if (!up->api_port)
 		up->api_port = port_default(6443, 16443, true);
+	if (up->http_port == up->https_port || up->http_port == up->api_port || up->https_port == up->api_port)
+		return hc_fail(err, HC_INVALID, "--http-port %d, --https-port %d and --api-port %d must differ",
+					   up->http_port, up->https_port, up->api_port);
 	/* Nobody outside knows the private ones, so they may change when somebody else has taken them meanwhile.
-	 */
+	 * Under compose the one who has Traefik's port is Traefik. */
+	if (up->composed && up->redis_port && up->traefik_port)
+		return up_engine_choose(up, err);
 	if (!up->redis_port || (!up_port_free(up->redis_port, true) && !up_process_recorded(up, "redis")))
 		up->redis_port = up_port_any();
 	if (!up->traefik_port || (!up_port_free(up->traefik_port, true) && !up_process_recorded(up, "traefik")))
@@ -462,8 +474,5 @@ int up_settings_choose(struct up *up, struct hc_error *err)
 		while (up->traefik_port && up->traefik_port == up->redis_port);
 	if (!up->redis_port || !up->traefik_port)
 		return hc_fail(err, HC_TRANSIENT, "no free port on 127.0.0.1");
-	if (up->http_port == up->https_port || up->http_port == up->api_port || up->https_port == up->api_port)
-		return hc_fail(err, HC_INVALID, "--http-port %d, --https-port %d and --api-port %d must differ",
-					   up->http_port, up->https_port, up->api_port);
 	return up_engine_choose(up, err);
 }

@@ -49,6 +49,7 @@ static char *static_file(struct up *up)
 						   "[api]\n"
 						   "insecure = true\n"
 						   "dashboard = false\n"
+						   "[ping]\n"
 						   "[providers]\n"
 						   "providersThrottleDuration = \"50ms\"\n"
 						   "[providers.docker]\n"
@@ -89,11 +90,21 @@ static char *dynamic_file(struct up *up)
 						   up->domain, up->api_port, up_path(up, "certificates/ca.crt"));
 }
 
+int up_traefik_write(struct up *up, struct hc_error *err)
+{
+	const char *dynamic = dynamic_file(up);
+
+	if (hc_folder_make(up_path(up, "traefik/dynamic"), 0700, err) ||
+		up_file_for(up_path(up, "traefik/traefik.toml"), NULL, static_file(up), err) ||
+		hc_file_write(up_path(up, "traefik/dynamic/platform.toml"), dynamic, strlen(dynamic), 0600, err))
+		return -1;
+	return 0;
+}
+
 int up_traefik_prepare(struct up *up, struct hc_error *err)
 {
 	struct up_process *process = &up->process[UP_TRAEFIK];
 	char *path = up_path(up, "traefik/traefik.toml");
-	const char *dynamic = dynamic_file(up);
 	char *program = up->options.traefik ? hc_arena_strdup(up->arena, up->options.traefik)
 										: up_find_program(up, "traefik");
 
@@ -101,9 +112,7 @@ int up_traefik_prepare(struct up *up, struct hc_error *err)
 		return hc_fail(err, HC_NOT_FOUND,
 					   "traefik is not on PATH: install Traefik v3, or name it with --traefik");
 	process->configuration = static_file(up);
-	if (hc_folder_make(up_path(up, "traefik/dynamic"), 0700, err) ||
-		up_file_for(path, NULL, process->configuration, err) ||
-		hc_file_write(up_path(up, "traefik/dynamic/platform.toml"), dynamic, strlen(dynamic), 0600, err))
+	if (up_traefik_write(up, err))
 		return -1;
 	process->argv = up_arguments(
 		up, (const char *[]){program, hc_arena_printf(up->arena, "--configFile=%s", path), NULL});

@@ -144,8 +144,9 @@ int node_start(const struct node_options *options, struct node **ret_node, struc
 	HC_AUTO_FREE listen = hc_xprintf("unix:%s", options->socket_path);
 	HC_AUTO_FREE folder = hc_xstrdup(options->socket_path);
 	struct node *node = hc_xalloc(sizeof *node);
+	/* The group is the folder's: whoever runs the API without being root shares one with it. */
 	const struct http_server_options server = {
-		.loop = options->loop, .listen = listen, .unix_mode = 0600, .handler = handle, .payload = node};
+		.loop = options->loop, .listen = listen, .unix_mode = 0660, .handler = handle, .payload = node};
 	char *slash = strrchr(folder, '/');
 
 	node->options = *options;
