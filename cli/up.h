@@ -243,6 +243,8 @@ void up_end_containerd(struct up *up); /* of an embedded engine whose dockerd ha
 void up_engine_clear(struct up *up);   /* after its end: containerd, shims and mounts that outlived it */
 void up_engine_clear_if_idle(struct up *up); /* the same, unless containers still run */
 int up_certificates_ensure(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+/* Where administrators of this machine reach it. */
+char *up_api_socket(struct up *up);
 int up_api_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_api_learn(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* token and installation */
 /* traefik.toml and what it watches; the caller has learned the installation. */

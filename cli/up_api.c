@@ -60,6 +60,12 @@ static int before_start(struct up *up, struct hc_error *err)
 	return up_port_require(up->api_port, true, "the API", "--api-port", err);
 }
 
+/* Under compose the API isn't root and makes files in run only. */
+char *up_api_socket(struct up *up)
+{
+	return up_path(up, "%s", up->composed ? "run/api.sock" : "api.sock");
+}
+
 int up_api_prepare(struct up *up, struct hc_error *err)
 {
 	struct up_process *process = &up->process[UP_API];
@@ -83,6 +89,8 @@ int up_api_prepare(struct up *up, struct hc_error *err)
 						  up_path(up, "secrets/admin-token"),
 						  "--webhook-secret-file",
 						  up_path(up, "secrets/webhook-secret"),
+						  "--socket",
+						  up_api_socket(up),
 						  NULL};
 	const char *secret;
 

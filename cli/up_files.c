@@ -106,7 +106,7 @@ int up_endpoints_write(struct up *up, struct hc_error *err)
 		return -1;
 	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "api",
 					 hc_arena_printf(up->arena, "https://127.0.0.1:%d", up->api_port), "apiSocket",
-					 up_path(up, "api.sock"), "caFile", up_path(up, "certificates/ca.crt"), "kubeconfig",
+					 up_api_socket(up), "caFile", up_path(up, "certificates/ca.crt"), "kubeconfig",
 					 up_path(up, "kubeconfig"), "tokenFile", up_path(up, "secrets/admin-token"),
 					 "databaseUrl", up->database_url, "redisUrl", up->redis_url, "queue", QUEUE_NAME,
 					 "dockerHost", up->docker_host, "http",

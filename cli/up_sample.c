@@ -53,7 +53,7 @@ static int ensure_image(struct up *up, struct hc_error *err)
 static struct up_request api_request(struct up *up, const char *path)
 {
 	return (struct up_request){.url = hc_arena_printf(up->arena, "http://localhost%s", path),
-							   .unix_socket = up_path(up, "api.sock"),
+							   .unix_socket = up_api_socket(up),
 							   .timeout_ms = 10000};
 }
 

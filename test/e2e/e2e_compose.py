@@ -242,6 +242,12 @@ class Whole(unittest.TestCase):
         self.assertTrue(text)
 
     def test_4_who_may_read_what(self):
+        done = subprocess.run([os.path.join(PROGRAMS, "helvetia"), "get", "services", "--state", self.platform.state],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("shop", done.stdout)
+        status = os.stat(os.path.join(self.platform.state, "run/api.sock"))
+        self.assertEqual((status.st_mode & 0o777, status.st_uid), (0o600, 10010))
         inside = {"secrets": (0o700, 10010), "postgres": (0o700, 999), "redis": (0o700, 999),
                   "run/postgres": (0o750, 999), "run/redis": (0o700, 999), "secrets/admin-token": (0o600, 10010)}
         for path, expected in inside.items():
