@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "model/names.h"
 #include "reconcilers/decide.h"
+#include "store/store_secret.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -119,7 +120,9 @@ static int read_service(const struct api_writer *writer, const struct api_draft 
 
 	if (store_service_get(writer->store, writer->arena, draft->stored.uid, &row, err) ||
 		schema_service_spec(json_object_get(draft->object, "spec"), writer->arena, &view->spec, err) ||
-		api_template_hash(writer, draft, &view->desired_hash, err))
+		store_secret_resolve(writer->store, writer->arena, draft->namespace_name, view->spec.template.env,
+							 view->spec.template.env_count, err) ||
+		schema_template_hash_of(&view->spec.template, writer->arena, &view->desired_hash, err))
 		return -1;
 	view->uid = row.object.uid;
 	view->name = row.object.name;

@@ -13,7 +13,7 @@ const char controller_usage[] =
 	"usage: helvetia-controller --database URL --state DIR --domain DOMAIN --docker unix:///PATH\n"
 	"           --traefik-api http://HOST:PORT --public-http HOST:PORT --public-https HOST:PORT\n"
 	"           --probe FILE --socket PATH --network-pool CIDR [--embedded-engine] [--resync-seconds N]\n"
-	"           [--redis redis://… --queue NAME]\n";
+	"           [--redis redis://… --queue NAME] [--secret-key-file FILE]\n";
 
 enum {
 	OPTION_DATABASE = 256,
@@ -28,6 +28,7 @@ enum {
 	OPTION_NETWORK_POOL,
 	OPTION_REDIS,
 	OPTION_QUEUE,
+	OPTION_SECRET_KEY_FILE,
 	OPTION_EMBEDDED_ENGINE,
 	OPTION_RESYNC_SECONDS,
 	OPTION_HELP,
@@ -46,6 +47,7 @@ static const struct option names[] = {
 	{"network-pool", required_argument, NULL, OPTION_NETWORK_POOL},
 	{"redis", required_argument, NULL, OPTION_REDIS},
 	{"queue", required_argument, NULL, OPTION_QUEUE},
+	{"secret-key-file", required_argument, NULL, OPTION_SECRET_KEY_FILE},
 	{"embedded-engine", no_argument, NULL, OPTION_EMBEDDED_ENGINE},
 	{"resync-seconds", required_argument, NULL, OPTION_RESYNC_SECONDS},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -79,6 +81,8 @@ static const char **text_of(struct controller_options *options, int option)
 		return &options->redis;
 	case OPTION_QUEUE:
 		return &options->queue;
+	case OPTION_SECRET_KEY_FILE:
+		return &options->secret_key_file;
 	default:
 		return NULL;
 	}

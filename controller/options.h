@@ -18,9 +18,10 @@ struct controller_options {
 	const char *probe;        /* helvetia-probe, a file on the engine's host */
 	const char *socket;       /* of the node endpoint */
 	const char *network_pool;
-	const char *redis; /* of the job queue; NULL: there is none, and nothing is built */
-	const char *queue; /* its name; NULL without redis */
-	int64_t resync_ms; /* 0: each kind's own */
+	const char *redis;           /* of the job queue; NULL: there is none, and nothing is built */
+	const char *queue;           /* its name; NULL without redis */
+	const char *secret_key_file; /* what opens the values of Secrets; NULL: below the state directory */
+	int64_t resync_ms;           /* 0: each kind's own */
 	bool embedded_engine;
 	bool help;
 };

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/queue.h"
+#include "crypto/crypto_seal.h"
 #include "docker/docker.h"
 #include "store/store.h"
 
@@ -45,6 +46,7 @@ struct pool {
 	struct laggards *laggards;
 	struct hc_queue *slow_keys; /* char *, owned by who takes them out */
 	char *containers_folder;
+	char *secret_key_file;
 	int url_port;
 	struct worker workers[POOL_THREADS];
 };
@@ -90,6 +92,7 @@ static void context_fill(struct worker *worker)
 		.installation = leader_installation(pool->options.leader),
 		.domain = controller->domain,
 		.containers_folder = pool->containers_folder,
+		.secret_key_file = pool->secret_key_file,
 		.probe_path = controller->probe,
 		.network_pool = controller->network_pool,
 		.epoch = leader_epoch(pool->options.leader),
@@ -224,6 +227,9 @@ int pool_start(const struct pool_options *options, struct pool **ret_pool, struc
 	pool->laggards = laggards_new(POOL_LAGGARDS_AT_ONCE);
 	pool->slow_keys = hc_queue_new(HC_LIMIT_SLOW_KEYS);
 	pool->containers_folder = hc_xprintf("%s/containers", options->controller->state);
+	pool->secret_key_file = options->controller->secret_key_file
+								? hc_xstrdup(options->controller->secret_key_file)
+								: hc_xprintf("%s/" CRYPTO_KEYS_PATH, options->controller->state);
 	for (size_t index = 0; index < POOL_THREADS; index++) {
 		if (worker_start(pool, index, err))
 			return -1; /* the process ends: nothing is taken back here */
@@ -252,5 +258,6 @@ void pool_free(struct pool *pool)
 	hc_queue_free(pool->slow_keys);
 	laggards_free(pool->laggards);
 	free(pool->containers_folder);
+	free(pool->secret_key_file);
 	free(pool);
 }

@@ -86,7 +86,8 @@ struct reconcile_context {
 	const char *containers_folder;
 	const char *probe_path; /* host path of helvetia-probe */
 	const char *network_pool;
-	int64_t epoch; /* the leader's; every row write is guarded by it */
+	const char *secret_key_file; /* what opens the values of Secrets */
+	int64_t epoch;               /* the leader's; every row write is guarded by it */
 	bool https_public;
 	int url_port;
 	bool database_trusted;

@@ -20,6 +20,15 @@ struct mount {
 	bool read_only;
 };
 
+/* An environment variable whose value is sealed: it is named here, and opened by the call that makes the
+ * container. */
+struct container_secret {
+	const char *env;
+	const char *name; /* of the Secret */
+	const char *key;
+	const char *version; /* id of the value */
+};
+
 /* Everything that `POST /containers/create` gets. Fixed security settings (capabilities, no-new-privileges,
  * log driver, init) are not fields: lib/docker's caller in deployment_act writes them from constants, the
  * same for all. */
@@ -27,13 +36,16 @@ struct container_spec {
 	const char *name;
 	const char *image_id; /* sha256:…; never a tag, which could move */
 	const char *network;
-	const char *alias;       /* DNS name in the network: the service's name */
-	const char *address;     /* fixed IPv4 */
-	const char **command;    /* NULL: the image's own */
-	const char **entrypoint; /* NULL: the image's own */
-	const char **env;        /* NAME=value */
-	const char **probe;      /* health check argv */
-	struct label *labels;    /* sorted by name */
+	const char *alias;                      /* DNS name in the network: the service's name */
+	const char *address;                    /* fixed IPv4 */
+	const char **command;                   /* NULL: the image's own */
+	const char **entrypoint;                /* NULL: the image's own */
+	const char **env;                       /* NAME=value */
+	const struct container_secret *secrets; /* more of env */
+	size_t secret_count;
+	const char *namespace_uid; /* whose they are */
+	const char **probe;        /* health check argv */
+	struct label *labels;      /* sorted by name */
 	size_t label_count;
 	struct mount *mounts;
 	size_t mount_count;

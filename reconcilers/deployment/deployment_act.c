@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "deployment_marks.h"
 #include "deployment_memory.h"
+#include "deployment_secret.h"
 #include "docker/docker.h"
 #include "model/names.h"
 #include "store/store.h"
@@ -114,9 +115,20 @@ static int create(struct reconcile_context *context, const struct action *action
 				  struct hc_error *err)
 {
 	struct docker_container_config config = config_of(action->spec, arena);
+	struct secret_env env;
 	const char *id;
+	int result = secret_env_open(context, action->spec, arena, &env, err);
 
-	if (docker_container_create(context->docker, arena, &config, &id, err) == 0)
+	if (result < 0 && err->class == HC_DENIED) {
+		secret_env_done(&env);
+		return -1; /* the operator can mend it */
+	}
+	if (result == 0) {
+		config.env = env.env;
+		result = docker_container_create(context->docker, arena, &config, &id, err);
+	}
+	secret_env_done(&env);
+	if (result == 0)
 		return 0;
 	if (err->class == HC_CONFLICT && name_taken(context, action->spec, arena, err) == 0)
 		return 0;

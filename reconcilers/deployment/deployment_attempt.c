@@ -91,10 +91,22 @@ static bool unsupported(const struct rollout *rollout, struct plan *plan)
 	for (size_t index = 0; index < template->env_count; index++) {
 		const struct env_entry *entry = &template->env[index];
 
-		if (entry->secret_name && (entry->scope != ENV_SCOPE_BUILD || !template->image)) {
-			attempt_fail(rollout, plan, "SecretMissing",
-						 "env %s wants key %s of Secret %s, and there is no such Secret: give it a value",
-						 entry->name, entry->secret_key ? entry->secret_key : "?", entry->secret_name);
+		if (!entry->secret_name || (entry->scope == ENV_SCOPE_BUILD && template->image))
+			continue;
+		if (!entry->secret_version) {
+			attempt_fail(
+				rollout, plan, "SecretMissing",
+				"env %s wants key %s of Secret %s, and there is no such key or Secret: give it a value "
+				"with `helvetia secret set %s %s`",
+				entry->name, entry->secret_key ? entry->secret_key : "?", entry->secret_name,
+				entry->secret_name, entry->secret_key ? entry->secret_key : "?");
+			return true;
+		}
+		if (entry->scope != ENV_SCOPE_RUN && !template->image) {
+			attempt_fail(
+				rollout, plan, "NotSupported",
+				"env %s is a Secret for the build, which this version does not do: set its scope to run",
+				entry->name);
 			return true;
 		}
 	}

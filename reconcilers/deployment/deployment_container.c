@@ -74,6 +74,26 @@ static const char **environment(const struct service_world *world, const struct 
 	return env;
 }
 
+static void secrets(const struct service_world *world, const struct service_template *template,
+					struct container_spec *spec, struct hc_arena *arena)
+{
+	struct container_secret *list = hc_arena_alloc_array(arena, template->env_count + 1, sizeof *list);
+
+	for (size_t index = 0; index < template->env_count; index++) {
+		const struct env_entry *entry = &template->env[index];
+
+		if (entry->scope != ENV_SCOPE_BUILD && entry->secret_version)
+			list[spec->secret_count++] = (struct container_secret){
+				.env = entry->name,
+				.name = entry->secret_name,
+				.key = entry->secret_key,
+				.version = entry->secret_version,
+			};
+	}
+	spec->secrets = list;
+	spec->namespace_uid = world->service.namespace_uid;
+}
+
 /* --- labels
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -213,6 +233,8 @@ static const char *hash_label(const struct container_spec *spec, struct hc_arena
 	hash_list(&text, "\ncommand=", spec->command);
 	hash_list(&text, "\nentrypoint=", spec->entrypoint);
 	hash_list(&text, "\nenv=", spec->env);
+	for (size_t index = 0; index < spec->secret_count; index++)
+		hc_text_printf(&text, "\nsecret=%s:%s", spec->secrets[index].env, spec->secrets[index].version);
 	hash_list(&text, "\nprobe=", spec->probe);
 	for (size_t index = 0; index < spec->label_count; index++) {
 		hc_text_printf(&text, "\n%s=", spec->labels[index].name);
@@ -256,6 +278,7 @@ const struct container_spec *deployment_container(const struct service_world *wo
 	spec->address = address;
 	spec->entrypoint = command ? command_argv(command, arena) : NULL;
 	spec->env = environment(world, deployment, command && needs_shell(command), arena);
+	secrets(world, template, spec, arena);
 	spec->probe = probe_argv(world, template, release, arena);
 	spec->memory_bytes = template->resources.memory_bytes;
 	spec->cpu_millis = template->resources.cpu_millis;

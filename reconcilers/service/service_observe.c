@@ -13,6 +13,7 @@
 #include "model/names.h"
 #include "schema/schema.h"
 #include "store/store.h"
+#include "store/store_secret.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -38,6 +39,23 @@ static json_t *parse(const char *text, const char *what, struct hc_error *err)
 
 /* --- rows
  * ------------------------------------------------------------------------------------------------------ */
+
+/* Which values its Secrets have now is no part of the spec, and of what is wanted it is. */
+static int with_secrets(struct reconcile_context *context, struct hc_arena *arena, struct service_view *view,
+						struct hc_error *err)
+{
+	struct service_template *template = &view->spec.template;
+	bool any = false;
+
+	for (size_t index = 0; index < template->env_count; index++)
+		any = any || template->env[index].secret_name;
+	if (!any)
+		return 0;
+	if (store_secret_resolve(context->store, arena, view->namespace_name, template->env, template->env_count,
+							 err) < 0)
+		return -1;
+	return schema_template_hash_of(template, arena, &view->desired_hash, err);
+}
 
 static int rows_service(struct reconcile_context *context, const char *uid, struct hc_arena *arena,
 						struct service_world *world, const char **ret_object, struct hc_error *err)
@@ -66,7 +84,9 @@ static int rows_service(struct reconcile_context *context, const char *uid, stru
 		return -1;
 	*ret_object = row.object.json;
 	schema_service_status_read(status, arena, view);
-	return schema_service_spec(spec, arena, &view->spec, err);
+	if (schema_service_spec(spec, arena, &view->spec, err) < 0)
+		return -1;
+	return with_secrets(context, arena, view, err);
 }
 
 static int rows_deployments(struct reconcile_context *context, struct hc_arena *arena,

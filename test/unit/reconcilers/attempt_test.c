@@ -98,6 +98,16 @@ static void c3_secret(struct fixture *fixture)
 	attempt->template.env_count = 1;
 }
 
+static void c3_secret_there(struct fixture *fixture)
+{
+	static struct env_entry env = {
+		.name = "TOKEN", .secret_name = "keys", .secret_key = "token", .secret_version = "v1"};
+	struct deployment_view *attempt = queued(fixture);
+
+	attempt->template.env = &env;
+	attempt->template.env_count = 1;
+}
+
 static void c4_absent(struct fixture *fixture)
 {
 	queued(fixture);
@@ -469,11 +479,10 @@ static const struct fixture_case outside[] = {
 static const struct fixture_case in_queue[] = {
 	{"C-3 secret", c3_secret,
 	 "  1. set deployment shop-r1: FAILED/SecretMissing: env TOKEN wants key token of Secret keys, and there "
-	 "is no such "
-	 "Secret: give it a value\n"
+	 "is no such key or Secret: give it a value with `helvetia secret set keys token`\n"
 	 "  2. record event SecretMissing: Revision 1: env TOKEN wants key token of Secret keys, and there is no "
-	 "such "
-	 "Secret: give it a value\n"},
+	 "such key or Secret: give it a value with `helvetia secret set keys token`\n"},
+	{"C-3 secret there", c3_secret_there, "  1. set deployment shop-r1: the image is here: Starting\n"},
 	{"C-4 absent", c4_absent, "  1. pull image app:1: revision 1 needs it, and it is not here\n"},
 	{"C-4 registry away", c4_registry_away,
 	 "  1. set deployment shop-r1: the registry is away: connection refused\n  wake at +5000ms\n"},

@@ -34,6 +34,10 @@ static void print_spec(struct hc_text *text, const struct container_spec *spec)
 	print_list(text, "command", spec->command);
 	print_list(text, "entrypoint", spec->entrypoint);
 	print_list(text, "env", spec->env);
+	for (size_t index = 0; index < spec->secret_count; index++)
+		hc_text_printf(text, "secret %s: %s of %s, %s, of %s\n", spec->secrets[index].env,
+					   spec->secrets[index].key, spec->secrets[index].name, spec->secrets[index].version,
+					   spec->namespace_uid);
 	print_list(text, "probe", spec->probe);
 	for (size_t index = 0; index < spec->label_count; index++) {
 		if (strcmp(spec->labels[index].name, LABEL_HASH) != 0)
@@ -52,6 +56,12 @@ static void test_public(void **state)
 		{.name = "A", .value = "1 2"},
 		{.name = "B", .value = "b", .scope = ENV_SCOPE_BUILD},
 		{.name = "C", .value = "", .scope = ENV_SCOPE_BOTH},
+		{.name = "D", .secret_name = "keys", .secret_key = "d", .secret_version = "v1"},
+		{.name = "E",
+		 .secret_name = "keys",
+		 .secret_key = "e",
+		 .secret_version = "v2",
+		 .scope = ENV_SCOPE_BUILD},
 	};
 	HC_AUTO_TEXT text = {0};
 	struct fixture fixture;
@@ -71,6 +81,7 @@ static void test_public(void **state)
 		"shop-r7-1-eb0c3431 image sha256:app:1 network helvetia-default alias shop address 10.1.2.9 stop 30\n"
 		"memory 268435456 cpu 500 pids 64 port 8080\n"
 		"env PORT=8080\nenv HELVETIA_SERVICE=shop\nenv HELVETIA_REVISION=7\nenv A=1 2\nenv C=\n"
+		"secret D: d of keys, v1, of n\n"
 		"probe /.helvetia/probe\nprobe watch\nprobe /.helvetia/gate\nprobe 3000\nprobe 8080\nprobe /up\n"
 		"probe shop.example.org\n"
 		"cloud.helvetia.address=10.1.2.9\ncloud.helvetia.deployment=d7\ncloud.helvetia.folder=shop-r7-1-"
@@ -169,6 +180,10 @@ static const char *hash_of(const struct container_spec *spec)
 static void test_hash(void **state)
 {
 	static struct env_entry env = {.name = "A", .value = "1"};
+	static struct env_entry first = {
+		.name = "A", .secret_name = "s", .secret_key = "k", .secret_version = "v1"};
+	static struct env_entry second = {
+		.name = "A", .secret_name = "s", .secret_key = "k", .secret_version = "v2"};
 	static const char *domains[] = {"a.example"};
 	static struct volume_entry volume = {.name = "data", .path = "/data", .read_only = true};
 	const struct service_template templates[] = {
@@ -176,6 +191,8 @@ static void test_hash(void **state)
 		{.start_command = "a"},
 		{.start_command = "a b"},
 		{.env = &env, .env_count = 1},
+		{.env = &first, .env_count = 1},
+		{.env = &second, .env_count = 1},
 		{.domains = domains, .domain_count = 1},
 		{.volumes = &volume, .volume_count = 1},
 		{.health_check = {.path = "/"}},

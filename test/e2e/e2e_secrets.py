@@ -1,0 +1,216 @@
+"""Secrets: their values reach containers, roll out, are rolled back to, and are nowhere else."""
+import base64
+import glob
+import json
+import os
+import shutil
+import socket
+import subprocess
+import urllib.parse
+
+import harness
+from harness import condition, eventually, service
+
+SECRETS = "/api/v1/namespaces/default/secrets"
+FIRST = "walnut first/value+1"
+SECOND = "walnut second/value+2"
+OTHER = "pear other/value+3"
+VALUES = [FIRST, SECOND, OTHER]
+
+
+def shapes(value):
+    """How a value may be written."""
+    data = value.encode()
+    return {data, base64.b64encode(data), base64.urlsafe_b64encode(data), urllib.parse.quote(value, safe="").encode(),
+            urllib.parse.quote_plus(value).encode(), data.hex().encode(), json.dumps(value)[1:-1].encode(),
+            value.replace("/", "\\/").encode()}
+
+
+def found(data):
+    return [shape for value in VALUES for shape in shapes(value) if shape in data]
+
+
+class Secrets(harness.Scenario):
+
+    def set(self, name, values):
+        """Writes keys of a Secret, as a person does who may have made it before."""
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        status, answer = self.platform.api("PATCH", f"{SECRETS}/{name}", {"data": encoded},
+                                           "application/merge-patch+json")
+        if status == 404:
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
+            status, answer = self.platform.api("POST", SECRETS, body)
+        self.assertIn(status, (200, 201), answer)
+        self.assertEqual({key: "" for key in answer["data"]}, answer["data"])
+
+    def env(self, name, variable="TOKEN"):
+        status, text = self.platform.visit(name, f"/env?name={variable}")
+        return text if status == 200 else None
+
+    def wait_env(self, name, value, variable="TOKEN", seconds=60):
+        eventually(lambda: self.env(name, variable) == value, seconds, f"{variable} of {name} is as it was set")
+
+    def revision(self, name):
+        return self.platform.deployments(name)[-1]["spec"]["revision"]
+
+    def app(self, **spec):
+        return service("safe", "safe:1", env=[{"name": "TOKEN", "secretRef": {"name": "keys", "key": "token"}}], **spec)
+
+    def test_1_missing_is_said_and_heals(self):
+        self.platform.image("safe:1", "one")
+        self.platform.apply(self.app())
+
+        def failed():
+            ready = condition(self.platform.service("safe"), "Ready")
+            return ready and ready["reason"] == "SecretMissing" and ready["message"]
+
+        message = eventually(failed, 30, "Ready is False with SecretMissing")
+        for word in ("TOKEN", "token", "keys", "helvetia secret set keys token"):
+            self.assertIn(word, message)
+        self.set("keys", {"other": OTHER})
+        eventually(failed, 30, "another key does not help")
+        self.set("keys", {"token": FIRST})
+        self.platform.wait_ready("safe")
+        self.wait_env("safe", FIRST)
+
+    def test_2_a_new_value_rolls_out_and_nothing_else_does(self):
+        before = self.revision("safe")
+        self.set("keys", {"token": FIRST})  # the same
+        self.set("keys", {"other": "walnut of no interest"})  # a key that it does not use
+        with harness.Load(self.platform, "safe") as load:
+            self.set("keys", {"token": SECOND})
+            self.wait_env("safe", SECOND)
+            eventually(lambda: len(self.platform.containers("safe")) == 1, 60, "the old container is gone")
+        self.assertEqual(load.failures, [])
+        self.assertEqual(self.revision("safe"), before + 1)
+        self.platform.wait_ready("safe")
+
+    def test_3_what_is_made_again_has_its_value(self):
+        old = self.platform.containers("safe")[0]["Id"]
+        self.platform.docker("DELETE", f"/containers/{old}?force=true", raw=True)
+        eventually(lambda: [each["Id"] for each in self.platform.containers("safe", running=True)] not in ([], [old]),
+                   60, "another container runs")
+        self.wait_env("safe", SECOND)
+
+    def test_4_rollback_has_the_value_of_then(self):
+        succeeded = [each["spec"]["revision"] for each in self.platform.deployments("safe")
+                     if each["status"]["phase"] == "SUCCESS"]
+        self.assertEqual(len(succeeded), 2)
+        self.platform.command("rollback", "safe", str(succeeded[0]))
+        self.wait_env("safe", FIRST)
+        self.platform.wait_ready("safe")
+        # Whatever changes what is wanted releases the rollback; a new value does.
+        self.set("keys", {"token": SECOND + "!"})
+        self.wait_env("safe", SECOND + "!")
+        self.platform.wait_ready("safe")
+
+    def test_5_a_deleted_secret_is_said_and_serves_on(self):
+        status, _ = self.platform.api("DELETE", f"{SECRETS}/keys")
+        self.assertEqual(status, 200)
+
+        def said():
+            ready = condition(self.platform.service("safe"), "Ready")
+            return ready["status"] == "False" and ready["reason"] == "SecretMissing" and ready["message"]
+
+        self.assertIn("keys", eventually(said, 30, "Ready is False with SecretMissing"))
+        self.assertEqual(condition(self.platform.service("safe"), "Available")["status"], "True")
+        old = self.platform.containers("safe")[0]["Id"]
+        self.platform.docker("DELETE", f"/containers/{old}?force=true", raw=True)
+        self.wait_env("safe", SECOND + "!")
+        self.set("keys", {"token": FIRST})
+        self.wait_env("safe", FIRST)
+        self.platform.wait_ready("safe")
+        eventually(lambda: len(self.platform.containers("safe")) == 1, 60, "the old container is gone")
+
+    # --- nowhere else ----------------------------------------------------------------------------------------------
+
+    def refuse(self, where, data):
+        self.assertEqual(found(data), [], f"{where} holds a value")
+
+    def test_6_the_api_never_tells(self):
+        paths = ["/api/v1/secrets", SECRETS, f"{SECRETS}/keys", "/api/v1/namespaces/default/events", "/openapi/v3",
+                 f"{SECRETS}?watch=true&timeoutSeconds=1&resourceVersion=1", "/webhooks/deliveries",
+                 "/apis/helvetia.cloud/v1/namespaces/default/deployments/"
+                 f"{self.platform.deployments('safe')[-1]['metadata']['name']}/log"]
+        paths += [f"/apis/helvetia.cloud/v1/{kind}" for kind in ("services", "deployments", "builds", "tokens", "users")]
+        paths += [f"{path}{'&' if '?' in path else '?'}watch=true&timeoutSeconds=1"
+                  for path in paths if path.count("/") == 4]
+        for path in paths:
+            _, answer = self.platform.api("GET", path)
+            self.refuse(path, json.dumps(answer, ensure_ascii=False).encode())
+        secret = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"},
+                             "stringData": {"token": SECOND}})
+        for query in ("?dryRun=true&force=true", "?dryRun=true", "?fieldManager=else"):
+            self.refuse("POST /apply", json.dumps(self.platform.api("POST", "/apply" + query, secret)[1]).encode())
+
+    def test_7_no_process_and_no_label_has_it(self):
+        own = self.platform.pids()
+        seen = 0
+        for folder in glob.glob("/proc/[0-9]*"):
+            try:
+                with open(f"{folder}/cmdline", "rb") as file:
+                    cmdline = file.read()
+                with open(f"{folder}/environ", "rb") as file:
+                    environ = file.read()
+                executable = os.readlink(f"{folder}/exe")
+            except OSError:
+                continue  # a thread of the kernel, or it is gone
+            self.refuse(folder, cmdline)
+            if "helvetia-hello" in executable or executable == "/hello":
+                continue  # the application is who is meant to have it
+            seen += int(folder[6:]) in own.values()
+            if b"HELVETIA_REVISION=" not in environ:
+                self.refuse(f"{folder} {executable}", environ)
+        self.assertGreaterEqual(seen, 3)
+        environments = []
+        for each in self.platform.containers("safe"):
+            inspected = self.platform.docker("GET", f"/containers/{each['Id']}/json")
+            environments += inspected["Config"].pop("Env")  # the one place that can't be helped
+            self.refuse("inspect", json.dumps(inspected).encode())
+        self.assertIn(f"TOKEN={FIRST}", environments)
+        self.assertTrue(found(json.dumps(environments).encode()))
+
+    def redis_save(self):
+        url = urllib.parse.urlsplit(self.platform.endpoints["redisUrl"])
+        if url.hostname:
+            connection = socket.create_connection((url.hostname, url.port or 6379))
+        else:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(url.path)
+        with connection, connection.makefile("rb") as answers:
+            if url.password:
+                connection.sendall(f"AUTH {url.password}\r\n".encode())
+                answers.readline()
+            connection.sendall(b"SAVE\r\n")
+            self.assertEqual(answers.readline(), b"+OK\r\n")
+
+    def test_8_nothing_at_rest_has_it(self):
+        dump = shutil.which("pg_dump") or sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
+        done = subprocess.run([dump, self.platform.endpoints["databaseUrl"]], capture_output=True, check=True)
+        self.assertIn(b"secret_versions", done.stdout)
+        self.refuse("the database's dump", done.stdout)
+        self.redis_save()
+        searched = set()
+        for folder, folders, files in os.walk(self.platform.state):
+            # The engine keeps the environment of its containers.
+            folders[:] = [each for each in folders if os.path.join(folder, each) != self.engine_folder()]
+            for each in files:
+                path = os.path.join(folder, each)
+                if not os.path.isfile(path) or os.path.islink(path):
+                    continue
+                with open(path, "rb") as file:
+                    data = file.read()
+                if data:
+                    self.refuse(path, data)
+                    searched.add(os.path.relpath(folder, self.platform.state).split("/")[0])
+        for part in ("log", "postgres", "redis", "secrets"):
+            self.assertIn(part, searched)
+        mode = os.stat(os.path.join(self.platform.state, "secrets", "secret-keys")).st_mode
+        self.assertEqual(mode & 0o777, 0o600)
+
+    def engine_folder(self):
+        return os.path.join(self.platform.state, "docker")
+
+
+if __name__ == "__main__":
+    harness.main()
