@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 2000
@@ -32,6 +34,7 @@ struct events {
 					   none */
 	pthread_mutex_t mutex; /* of the writers of halt */
 	volatile int halt;     /* ends docker_events() */
+	int halt_fd;           /* readable while halt is set */
 	bool joined;
 	int backoff_ms;
 	bool complained;
@@ -186,6 +189,7 @@ static int follow(struct events *events, struct hc_error *err)
 
 	if (!events->docker && docker_open(events->options.docker_host, &events->docker, err))
 		return -1;
+	docker_wake_by(events->docker, events->halt_fd);
 	if (look_at_engine(events, err))
 		return -1;
 	return docker_events(events->docker, &filter, 1, 0, subscribed, seen, events, &events->halt, err);
@@ -230,9 +234,13 @@ int events_start(const struct events_options *options, struct events **ret_event
 	events->waker = waker_new();
 	(void)pthread_mutex_init(&events->mutex, NULL);
 	events->memory_path = hc_xprintf("%s/engine.json", options->state_folder);
+	events->halt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (events->halt_fd < 0)
+		abort(); /* no descriptor at the start of the process: nothing can work */
 	error = pthread_create(&events->thread, NULL, events_run, events);
 	if (error) {
 		waker_free(events->waker);
+		(void)close(events->halt_fd);
 		free(events->memory_path);
 		free(events);
 		return hc_fail(err, HC_TRANSIENT, "start the thread of events: %s", strerror(error));
@@ -241,11 +249,24 @@ int events_start(const struct events_options *options, struct events **ret_event
 	return 0;
 }
 
+/* With the mutex held. docker_events() reads the flag, after the descriptor woke it. */
+static void set_halt(struct events *events, bool halt)
+{
+	uint64_t number = 1;
+	ssize_t moved;
+
+	__atomic_store_n(&events->halt, halt, __ATOMIC_SEQ_CST);
+	if (halt)
+		moved = write(events->halt_fd, &number, sizeof number);
+	else
+		moved = read(events->halt_fd, &number, sizeof number);
+	(void)moved; /* EAGAIN: it was so already */
+}
+
 void events_follow(struct events *events, bool leads)
 {
 	(void)pthread_mutex_lock(&events->mutex);
-	__atomic_store_n(&events->halt, !leads || events->joined,
-					 __ATOMIC_SEQ_CST); /* docker_events() reads it */
+	set_halt(events, !leads || events->joined);
 	(void)pthread_mutex_unlock(&events->mutex);
 	waker_wake(events->waker, WAKE);
 }
@@ -256,11 +277,12 @@ void events_join(struct events *events)
 		return;
 	(void)pthread_mutex_lock(&events->mutex);
 	events->joined = true;
-	__atomic_store_n(&events->halt, 1, __ATOMIC_SEQ_CST);
+	set_halt(events, true);
 	(void)pthread_mutex_unlock(&events->mutex);
 	(void)pthread_join(events->thread, NULL);
 	docker_close(events->docker);
 	waker_free(events->waker);
+	(void)close(events->halt_fd);
 	(void)pthread_mutex_destroy(&events->mutex);
 	free(events->memory_path);
 	free(events->instance);

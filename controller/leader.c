@@ -3,7 +3,8 @@
  * Owned by the thread: the two locks, its own database session and Docker handle. What others read is atomic,
  * or (installation) written once under the mutex and kept for ever.
  *
- * renewed_ms is the moment at which a ping that has succeeded was *sent*: the session lived at least then. */
+ * renewed_ms is the moment at which a ping that has succeeded was *sent*: the session lived at least then.
+ * Whoever needs a younger proof sets asked_ms and wakes the thread; each proof clears it. */
 #include "leader.h"
 #include "leader_state.h"
 #include "stop.h"
@@ -29,12 +30,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RENEW_MS 500
+#define RENEW_MS 500  /* a proof of this age is renewed when somebody asks */
+#define REST_MS 10000 /* between two proofs that nobody asked for */
+#define FRESH_WAIT_MS 1000
 #define LEASE_MS 2000
 #define STANDBY_MS 500  /* how often a standby tries; take-over is within 2 s */
 #define TROUBLE_MS 1000 /* Docker or PostgreSQL are away */
 #define STATE_WRITE_MS 2000
 #define VERSION_WAIT_MS 5000
+#define WAKE 1U
 #define LOCK_FOLDER "/run/lock"
 
 struct leader {
@@ -50,25 +54,90 @@ struct leader {
 	char *state_path;
 	int lock_fd; /* -1: not held */
 	int64_t written_ms;
-	struct leader_state written;     /* what leader.json says */
+	struct leader_state written; /* what leader.json says */
+	struct waker *waker;
+	pthread_mutex_t fresh_lock; /* of who waits for a proof */
+	pthread_cond_t fresh;
 	pthread_mutex_t trouble_lock;    /* only the thread writes; others read under it */
 	char trouble[HC_ERROR_TEXT_MAX]; /* why it does not lead; each is logged once */
 	/* everybody's */
 	_Atomic(const char *) installation;
 	atomic_int_fast64_t renewed_ms; /* 0: does not lead */
+	atomic_int_fast64_t asked_ms;   /* since when a proof is wanted; 0: it is not */
+	atomic_bool refused;            /* somebody was told no while it led */
 	atomic_int_fast64_t epoch;
 	atomic_int_fast64_t resource_version;
+	atomic_bool unwritten; /* leader.json is behind it */
 	atomic_bool trusted;
 };
 
 /* --- what others ask
  * --------------------------------------------------------------------------------------------- */
 
-bool leader_may_act(const struct leader *leader)
+/* Wakes the thread, once a proof. */
+static void ask(struct leader *leader, int64_t now_ms)
+{
+	int64_t nobody = 0;
+
+	if (atomic_compare_exchange_strong(&leader->asked_ms, &nobody, now_ms))
+		waker_wake(leader->waker, WAKE);
+}
+
+static bool proof_is_good(struct leader *leader, int64_t now_ms)
 {
 	int64_t renewed_ms = atomic_load(&leader->renewed_ms);
 
-	return renewed_ms && hc_clock_boot_ms() - renewed_ms < LEASE_MS && !stop_is_set(leader->options.stop);
+	return renewed_ms && now_ms - renewed_ms < LEASE_MS;
+}
+
+/* Waits until the proof is a new one, or it is sure that it won't come in time. */
+static bool wait_for_proof(struct leader *leader)
+{
+	int64_t asked_ms = atomic_load(&leader->asked_ms);
+	struct timespec until = hc_clock_monotonic_in(FRESH_WAIT_MS);
+	bool good;
+
+	if (asked_ms && hc_clock_boot_ms() - asked_ms >= FRESH_WAIT_MS)
+		return false; /* others waited already */
+	pthread_mutex_lock(&leader->fresh_lock);
+	while (!(good = proof_is_good(leader, hc_clock_boot_ms())) && atomic_load(&leader->renewed_ms) &&
+		   !stop_is_set(leader->options.stop)) {
+		if (pthread_cond_timedwait(&leader->fresh, &leader->fresh_lock, &until))
+			break;
+	}
+	pthread_mutex_unlock(&leader->fresh_lock);
+	return good;
+}
+
+bool leader_may_act(struct leader *leader)
+{
+	int64_t renewed_ms = atomic_load(&leader->renewed_ms);
+	int64_t now_ms = hc_clock_boot_ms();
+
+	if (!renewed_ms || stop_is_set(leader->options.stop))
+		return false;
+	if (now_ms - renewed_ms < RENEW_MS)
+		return true;
+	ask(leader, now_ms);
+	if (now_ms - renewed_ms < LEASE_MS || wait_for_proof(leader))
+		return true;
+	atomic_store(&leader->refused, true);
+	ask(leader, now_ms); /* the proof may have come in this moment: who was refused needs another one */
+	return false;
+}
+
+bool leader_leads(struct leader *leader)
+{
+	int64_t asked_ms;
+	int64_t now_ms = hc_clock_boot_ms();
+
+	if (!atomic_load(&leader->renewed_ms))
+		return false;
+	if (proof_is_good(leader, now_ms))
+		return true;
+	ask(leader, now_ms);
+	asked_ms = atomic_load(&leader->asked_ms);
+	return !asked_ms || now_ms - asked_ms < LEASE_MS;
 }
 
 int64_t leader_epoch(const struct leader *leader)
@@ -100,6 +169,8 @@ void leader_saw_version(struct leader *leader, int64_t resource_version)
 	while (before < resource_version &&
 		   !atomic_compare_exchange_weak(&leader->resource_version, &before, resource_version))
 		continue;
+	if (before < resource_version && !atomic_exchange(&leader->unwritten, true))
+		waker_wake(leader->waker, WAKE);
 }
 
 /* --- getting there
@@ -286,19 +357,21 @@ static int judge_database(struct leader *leader, struct hc_error *err)
 /* Keeps leader.json up to date; a distrusted database must not overwrite the evidence. */
 static void keep_state(struct leader *leader, int64_t now_ms)
 {
-	struct leader_state state = {.epoch = leader_epoch(leader),
-								 .resource_version = atomic_load(&leader->resource_version)};
+	struct leader_state state = {.epoch = leader_epoch(leader)};
 	struct hc_error err;
 
 	(void)snprintf(state.installation, sizeof state.installation, "%s", leader_installation(leader));
 	if (!atomic_load(&leader->trusted) || now_ms - leader->written_ms < STATE_WRITE_MS)
 		return;
+	atomic_store(&leader->unwritten, false); /* before the version is read */
+	state.resource_version = atomic_load(&leader->resource_version);
 	if (state.epoch == leader->written.epoch && state.resource_version == leader->written.resource_version &&
 		strcmp(state.installation, leader->written.installation) == 0)
 		return;
 	leader->written_ms = now_ms;
 	if (leader_state_write(leader->state_path, &state, &err)) {
 		hc_log(HC_LOG_WARN, "leader.json not written", "error", err.text, NULL);
+		atomic_store(&leader->unwritten, true);
 		return;
 	}
 	leader->written = state;
@@ -310,6 +383,16 @@ static void give_up_locks(struct leader *leader)
 	if (leader->lock_fd >= 0)
 		(void)close(leader->lock_fd);
 	leader->lock_fd = -1;
+}
+
+/* 0: it does not lead any more. */
+static void set_proof(struct leader *leader, int64_t renewed_ms)
+{
+	pthread_mutex_lock(&leader->fresh_lock);
+	atomic_store(&leader->renewed_ms, renewed_ms);
+	atomic_store(&leader->asked_ms, 0);
+	pthread_cond_broadcast(&leader->fresh);
+	pthread_mutex_unlock(&leader->fresh_lock);
 }
 
 /* *ret_leads false without an error: somebody else leads. */
@@ -332,7 +415,8 @@ static int try_to_lead(struct leader *leader, bool *ret_leads, struct hc_error *
 	sent_ms = hc_clock_boot_ms();
 	if (store_ping(leader->store, err))
 		return -1;
-	atomic_store(&leader->renewed_ms, sent_ms);
+	atomic_store(&leader->refused, false); /* everything begins anew anyway */
+	set_proof(leader, sent_ms);
 	*ret_leads = true;
 	return 0;
 }
@@ -377,7 +461,17 @@ static int step_standby(struct leader *leader)
 	(void)snprintf(epoch, sizeof epoch, "%" PRId64, leader_epoch(leader));
 	hc_log(HC_LOG_INFO, "leading", "epoch", epoch, "installation", leader_installation(leader), NULL);
 	leader->options.changed(true, leader->options.payload);
-	return RENEW_MS;
+	return 0;
+}
+
+/* Until the next proof that nobody asks for. */
+static int rest_ms(const struct leader *leader, int64_t now_ms)
+{
+	int64_t write_ms = leader->written_ms + STATE_WRITE_MS - now_ms;
+
+	if (!atomic_load(&leader->unwritten) || !atomic_load(&leader->trusted))
+		return REST_MS;
+	return write_ms > 0 ? (int)write_ms : 0;
 }
 
 static int step_leading(struct leader *leader)
@@ -386,16 +480,14 @@ static int step_leading(struct leader *leader)
 	struct hc_error err;
 
 	if (store_ping(leader->store, &err) == 0) {
-		/* A lease that lapsed for a moment made others drop their work: they begin anew. */
-		bool lapsed = !leader_may_act(leader);
-
-		atomic_store(&leader->renewed_ms, sent_ms);
-		if (lapsed)
+		set_proof(leader, sent_ms);
+		/* Who was refused dropped its work: it begins anew. */
+		if (atomic_exchange(&leader->refused, false))
 			leader->options.changed(true, leader->options.payload);
 		keep_state(leader, sent_ms);
-		return RENEW_MS;
+		return rest_ms(leader, sent_ms);
 	}
-	atomic_store(&leader->renewed_ms, 0);
+	set_proof(leader, 0);
 	log_trouble(leader, "stepping down", err.text);
 	leader->options.changed(false, leader->options.payload);
 	give_up_locks(leader);
@@ -406,9 +498,16 @@ static void *leader_run(void *payload)
 {
 	struct leader *leader = payload;
 	int wait_ms = 0;
+	int fd = -1;
 
-	while (!stop_wait(leader->options.stop, wait_ms))
+	for (;;) {
+		(void)waker_wait_fd(leader->waker, leader->options.stop, fd, wait_ms);
+		if (stop_is_set(leader->options.stop))
+			break;
 		wait_ms = atomic_load(&leader->renewed_ms) ? step_leading(leader) : step_standby(leader);
+		fd = atomic_load(&leader->renewed_ms) ? store_fd(leader->store) : -1;
+	}
+	set_proof(leader, atomic_load(&leader->renewed_ms)); /* nobody waits any longer */
 	if (atomic_load(&leader->renewed_ms)) {
 		leader->written_ms = 0;
 		keep_state(leader, hc_clock_boot_ms());
@@ -419,6 +518,7 @@ static void *leader_run(void *payload)
 struct leader *leader_new(const struct leader_options *options)
 {
 	struct leader *leader = hc_xalloc(sizeof *leader);
+	pthread_condattr_t clock;
 	char host[65] = "";
 
 	leader->options = *options;
@@ -428,6 +528,12 @@ struct leader *leader_new(const struct leader_options *options)
 	leader->holder = hc_xprintf("%s/%d", host, (int)getpid());
 	leader->state_path = hc_xprintf("%s/leader.json", options->state_folder);
 	pthread_mutex_init(&leader->trouble_lock, NULL);
+	pthread_mutex_init(&leader->fresh_lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&leader->fresh, &clock);
+	pthread_condattr_destroy(&clock);
+	leader->waker = waker_new();
 	atomic_store(&leader->trusted, true);
 	return leader;
 }
@@ -450,6 +556,9 @@ void leader_free(struct leader *leader)
 		(void)pthread_join(leader->thread, NULL);
 	give_up_locks(leader);
 	pthread_mutex_destroy(&leader->trouble_lock);
+	pthread_mutex_destroy(&leader->fresh_lock);
+	pthread_cond_destroy(&leader->fresh);
+	waker_free(leader->waker);
 	docker_close(leader->docker);
 	hc_arena_free(leader->arena);
 	free(leader->holder);

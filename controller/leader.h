@@ -2,10 +2,11 @@
  *   - flock on a path of this host named by engine and installation (two controllers with two databases);
  *   - the session advisory lock of the database (two controllers on two hosts).
  * Every guarded row write names the epoch, so a former leader's late write is refused. Effects in Docker have
- * no such fence: before each of them the executor asks leader_may_act(), which says no as soon as the last
+ * no such fence: before each of them the executor asks leader_may_act(), which never says yes when the last
  * proof that the lock's session lives is 2 s old, whatever the renewing thread is stuck in.
  *
- * The thread tries, leads, renews, steps down and tries again; it never ends by itself. */
+ * The thread tries, leads, renews, steps down and tries again; it never ends by itself. It renews for those
+ * who ask: while nobody wants to act, a proof each 10 s is enough, and the end of the session wakes it. */
 #ifndef LEADER_H
 #define LEADER_H
 
@@ -23,7 +24,7 @@ struct leader_options {
 	const char *state_folder;
 	struct stop *stop; /* borrowed */
 	/* Called by the leader's thread each time this process starts, and ends, to lead; also with true when it
-	 * may act again after a lapse. */
+	 * may act again after somebody was told that it may not. */
 	void (*changed)(bool leads, void *payload);
 	void *payload;
 };
@@ -33,8 +34,12 @@ int leader_start(struct leader *leader, struct hc_error *err) HC_MUST_CHECK; /* 
 /* After stop was set, and after the last effect has ended: gives up both locks. Accepts NULL. */
 void leader_free(struct leader *leader);
 
+/* May an effect begin now? From any thread but the loop: where the last proof is too old it waits for a new
+ * one, up to a second. */
+bool leader_may_act(struct leader *leader);
 /* All below: from any thread, without waiting. */
-bool leader_may_act(const struct leader *leader);
+/* Does it lead, as far as is known? False when a proof was asked for 2 s ago and did not come. */
+bool leader_leads(struct leader *leader);
 int64_t leader_epoch(const struct leader *leader);
 /* NULL until the database told it; lives as long as the leader. */
 const char *leader_installation(const struct leader *leader);

@@ -39,7 +39,7 @@ static void answer_leader(struct node *node, struct http_request *request)
 
 	leader_trouble(node->options.leader, &trouble);
 	hc_text_printf(&text, "{\"leader\":%s,\"epoch\":%" PRId64 ",\"databaseTrusted\":%s,\"installation\":",
-				   leader_may_act(node->options.leader) ? "true" : "false",
+				   leader_leads(node->options.leader) ? "true" : "false",
 				   leader_epoch(node->options.leader),
 				   leader_database_trusted(node->options.leader) ? "true" : "false");
 	if (installation)

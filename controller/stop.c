@@ -90,7 +90,14 @@ void waker_wake(struct waker *waker, unsigned bits)
 
 unsigned waker_wait(struct waker *waker, const struct stop *stop, int timeout_ms)
 {
-	struct pollfd wait[] = {{.fd = waker->fd, .events = POLLIN}, {.fd = stop->fd, .events = POLLIN}};
+	return waker_wait_fd(waker, stop, -1, timeout_ms);
+}
+
+unsigned waker_wait_fd(struct waker *waker, const struct stop *stop, int fd, int timeout_ms)
+{
+	struct pollfd wait[] = {{.fd = waker->fd, .events = POLLIN},
+							{.fd = stop->fd, .events = POLLIN},
+							{.fd = fd, .events = POLLIN}};
 	uint64_t count;
 	ssize_t got;
 

@@ -21,6 +21,8 @@ struct waker *waker_new(void);
 void waker_wake(struct waker *waker, unsigned bits); /* thread-safe; bits add up until they are taken */
 /* Waits for bits, an end or the time-out; returns the bits and clears them. */
 unsigned waker_wait(struct waker *waker, const struct stop *stop, int timeout_ms);
+/* The same, and it ends when fd can be read; -1: there is none. */
+unsigned waker_wait_fd(struct waker *waker, const struct stop *stop, int fd, int timeout_ms);
 void waker_free(struct waker *waker); /* accepts NULL */
 
 #endif

@@ -24,6 +24,20 @@ int64_t hc_clock_boot_ms(void)
 	return read_clock(CLOCK_BOOTTIME);
 }
 
+struct timespec hc_clock_monotonic_in(int64_t delay_ms)
+{
+	struct timespec at;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += delay_ms / 1000;
+	at.tv_nsec += delay_ms % 1000 * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
 static char boot_id[HC_BOOT_ID_SIZE] = "unknown";
 
 static void read_boot_id(void)

@@ -7,12 +7,15 @@
 #define HC_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define HC_TIME_TEXT_SIZE 32
 #define HC_BOOT_ID_SIZE 40
 
 int64_t hc_clock_wall_ms(void);     /* milliseconds since 1970 UTC */
 int64_t hc_clock_boot_ms(void);     /* milliseconds since this boot, suspend included */
+/* CLOCK_MONOTONIC in delay_ms from now: for the waits of a condition, which know no boot time. */
+struct timespec hc_clock_monotonic_in(int64_t delay_ms);
 const char *hc_clock_boot_id(void); /* the kernel's boot id, or "unknown"; lives as long as the process */
 
 /* RFC 3339 in UTC with whole seconds, as Kubernetes prints times: 2026-01-02T03:04:05Z. */

@@ -36,6 +36,7 @@ int docker_open(const char *host, struct docker **ret_docker, struct hc_error *e
 	docker->host = hc_xstrdup(host);
 	docker->socket = docker->host + strlen(SCHEME);
 	docker->call_timeout_ms = DOCKER_CALL_TIMEOUT_MS;
+	docker->wake_fd = -1;
 	*ret_docker = hc_take(&docker);
 	return 0;
 }
@@ -43,6 +44,11 @@ int docker_open(const char *host, struct docker **ret_docker, struct hc_error *e
 void docker_limit_calls(struct docker *docker, int64_t timeout_ms)
 {
 	docker->call_timeout_ms = timeout_ms;
+}
+
+void docker_wake_by(struct docker *docker, int fd)
+{
+	docker->wake_fd = fd;
 }
 
 void docker_close(struct docker *docker)

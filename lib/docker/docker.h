@@ -186,6 +186,10 @@ typedef int docker_event_seen(const struct docker_event *event,
 int docker_events(struct docker *docker, const struct docker_pair *label_filters, size_t filter_count,
 				  int64_t since_nano, void (*subscribed)(void *payload), docker_event_seen *seen,
 				  void *payload, const volatile int *stop, struct hc_error *err) HC_MUST_CHECK;
+/* From now on the streams of this struct look at their *stop when fd can be read, instead of each 200 ms: what
+ * waits for hours then wakes for nothing. fd is borrowed, is to be readable for as long as *stop is set and
+ * not otherwise, and is only looked at. */
+void docker_wake_by(struct docker *docker, int fd);
 
 /* --- networks
  * ------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #define DOCKER_API_MINOR_MOST 47  /* Engine 27; later engines speak it too */
 #define DOCKER_CALL_TIMEOUT_MS 60000
 #define DOCKER_STOP_LOOK_MS 200
+#define DOCKER_STREAM_WAIT_MS 60000 /* with a descriptor that says when to look, else the former */
 /* A call on one container that isn't answered for so long may wait for a command that hangs while it starts
  * there, which is then ended if it is as old (docker_start.c). In a paused container no other starts. */
 #define DOCKER_PATIENCE_MS 8000
@@ -28,6 +29,7 @@ struct docker {
 	const char *socket;   /* borrowed from host: the path in it */
 	char api_version[16]; /* "" until negotiated, and again after a connection failed */
 	int64_t call_timeout_ms;
+	int wake_fd; /* borrowed: docker_wake_by(); -1: none */
 };
 
 static inline void docker_json_cleanup(json_t **value)

@@ -184,9 +184,12 @@ static void prepare(struct docker *docker, struct transfer *transfer)
 	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
-/* Runs one transfer and looks at stop between. CURLE_ABORTED_BY_CALLBACK stands for "stop said so". */
-static CURLcode run_stream(CURL *easy, const volatile int *stop)
+/* Runs one transfer and looks at stop between: when wake_fd can be read, and without one each moment.
+ * CURLE_ABORTED_BY_CALLBACK stands for "stop said so". */
+static CURLcode run_stream(CURL *easy, const volatile int *stop, int wake_fd)
 {
+	struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+	bool told = wake_fd >= 0;
 	CURLM *multi = curl_multi_init();
 	CURLcode code = CURLE_ABORTED_BY_CALLBACK;
 	int running = 1;
@@ -203,7 +206,8 @@ static CURLcode run_stream(CURL *easy, const volatile int *stop)
 			break;
 		}
 		if (running)
-			(void)curl_multi_poll(multi, NULL, 0, DOCKER_STOP_LOOK_MS, NULL);
+			(void)curl_multi_poll(multi, &wake, told, told ? DOCKER_STREAM_WAIT_MS : DOCKER_STOP_LOOK_MS,
+								  NULL);
 	}
 	if (!running) {
 		int left;
@@ -268,7 +272,8 @@ int docker_perform(struct docker *docker, const struct docker_request *request, 
 	if (!transfer.easy)
 		return hc_fail(err, HC_TRANSIENT, "libcurl gives no handle");
 	prepare(docker, &transfer);
-	code = request->stream ? run_stream(transfer.easy, request->stop) : curl_easy_perform(transfer.easy);
+	code = request->stream ? run_stream(transfer.easy, request->stop, docker->wake_fd)
+						   : curl_easy_perform(transfer.easy);
 	transfer.answer->status = status_of(&transfer);
 	if (code)
 		result = explain_failure(docker, &transfer, code);

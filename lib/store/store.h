@@ -199,6 +199,9 @@ int store_leader_lock(struct store *store, bool *ret_held, struct hc_error *err)
 /* Cheap proof that the session of the lock still lives: once a session that held it was lost, every ping
  * fails with TRANSIENT until store_leader_lock is called again. */
 int store_ping(struct store *store, struct hc_error *err) HC_MUST_CHECK;
+/* The connection's socket, -1 without one: while no statement runs, it can be read when the session ended. The
+ * next call may change it. */
+int store_fd(const struct store *store);
 
 /* A new Deployment. spec_json and status_json as served. CONFLICT when the revision exists. The row is owned
  * by the Service (ownerReferences) and labelled helvetia.cloud/service=NAME. */

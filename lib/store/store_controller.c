@@ -172,6 +172,11 @@ int store_ping(struct store *store, struct hc_error *err)
 	return 0;
 }
 
+int store_fd(const struct store *store)
+{
+	return PQsocket(store->connection);
+}
+
 /* --- writes of a Service and a Namespace ------------------------------------------------------- */
 
 static int service_status(struct store *store, const char *uid, const char *status_json, struct hc_error *err)

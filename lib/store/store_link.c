@@ -29,15 +29,26 @@ static void timer_set(struct store_link *link, int first_ms)
 
 	assert(rc == 0);
 	(void)rc;
+	link->ticking = true;
 }
 
-static void timer_drain(struct store_link *link)
+static void timer_stop(struct store_link *link)
+{
+	int rc = timerfd_settime(link->timer, 0, &(struct itimerspec){0}, NULL);
+
+	assert(rc == 0);
+	(void)rc;
+	link->ticking = false;
+}
+
+/* True when a tick was due. */
+static bool timer_drain(struct store_link *link)
 {
 	uint64_t count;
 	ssize_t rc = read(link->timer, &count, sizeof count);
 
 	assert(rc == (ssize_t)sizeof count || (rc < 0 && (errno == EAGAIN || errno == EINTR)));
-	(void)rc;
+	return rc > 0;
 }
 
 /* Registers the connection's socket for what is awaited. libpq may have closed the old one and got another
@@ -121,9 +132,14 @@ static void advance(struct store_link *link)
 
 enum store_link_event store_link_process(struct store_link *link)
 {
-	timer_drain(link);
-	if (link->state == STORE_LINK_UP)
+	bool ticked = link->ticking && timer_drain(link);
+
+	if (link->state == STORE_LINK_UP) {
+		/* A connection in which nothing is awaited wakes nobody. */
+		if (ticked && !link->awaits)
+			timer_stop(link);
 		return STORE_LINK_NOTHING;
+	}
 	if (link->state == STORE_LINK_DOWN) {
 		if (hc_clock_boot_ms() < link->retry_at_ms)
 			return STORE_LINK_NOTHING;
@@ -157,6 +173,13 @@ bool store_link_flush(struct store_link *link)
 		return false;
 	watch(link, rest > 0);
 	return true;
+}
+
+void store_link_await(struct store_link *link, bool awaits)
+{
+	link->awaits = awaits;
+	if (awaits && !link->ticking)
+		timer_set(link, TICK_MS);
 }
 
 /* --- life -------------------------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ struct store_link {
 	int timer;
 	int socket; /* registered in epoll, or -1 */
 	bool watching_write;
+	bool ticking; /* the timer runs */
+	bool awaits;  /* up: an answer, which has a deadline */
 	PostgresPollingStatusType polling;
 	enum store_link_state state;
 	struct hc_error lost; /* why it is down */
@@ -46,6 +48,8 @@ enum store_link_event store_link_process(struct store_link *link);
 
 /* The session works: the next loss begins with the shortest back-off. */
 void store_link_confirm(struct store_link *link);
+/* While an answer is awaited the loop is woken each second, so that its deadline is looked at. */
+void store_link_await(struct store_link *link, bool awaits);
 /* Gives the connection up and plans the next attempt. Never connects itself. */
 void store_link_lose(struct store_link *link, const char *reason);
 /* Sends what libpq holds; false when the connection is broken (then lose it). */

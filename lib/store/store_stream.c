@@ -284,6 +284,7 @@ static bool send_one(struct store_stream *stream, struct question *question)
 /* Sends what waits. false: the connection is broken. */
 static bool send_unsent(struct store_stream *stream)
 {
+	store_link_await(&stream->link, stream->first != NULL);
 	while (stream->unsent) {
 		if (!stream->unsent->refused && !send_one(stream, stream->unsent))
 			return false;
@@ -407,6 +408,8 @@ void store_stream_process(struct store_stream *stream)
 		lose(stream, NULL);
 	else if (answer_overdue(stream))
 		lose(stream, "no answer in time");
+	else
+		store_link_await(&stream->link, stream->first != NULL);
 }
 
 /* --- questions --------------------------------------------------------------------------------- */

@@ -7,10 +7,12 @@
 #include "base/file.h"
 #include "docker/docker_internal.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -308,13 +310,54 @@ static void test_events_end(void **state)
 	end(&chatty);
 }
 
+struct halt {
+	int stop;
+	int fd;
+};
+
+static void *halt_soon(void *payload)
+{
+	struct halt *halt = payload;
+	const uint64_t one = 1;
+
+	(void)poll(NULL, 0, 50); /* by then it waits; if it doesn't yet, it ends all the same */
+	__atomic_store_n(&halt->stop, 1, __ATOMIC_RELEASE);
+	return write(halt->fd, &one, sizeof one) == (ssize_t)sizeof one ? halt : NULL;
+}
+
+/* With a descriptor nothing is looked at by the clock, and the end comes at once. */
+static void test_events_wake(void **state)
+{
+	struct engine silent = {.answers = {PING}};
+	struct halt halt = {.fd = eventfd(0, EFD_CLOEXEC)};
+	struct hc_error err = {0};
+	int64_t begin_ms = hc_clock_boot_ms();
+	pthread_t thread;
+	void *halted;
+	int count = 0;
+
+	(void)state;
+	run_silent(&silent);
+	docker_wake_by(silent.docker, halt.fd);
+	assert_int_equal(pthread_create(&thread, NULL, halt_soon, &halt), 0);
+	assert_int_equal(
+		docker_events(silent.docker, NULL, 0, 0, NULL, see, &count, (const volatile int *)&halt.stop, &err),
+		-1);
+	expect(&err, HC_CANCELED, "stopped");
+	assert_in_range(hc_clock_boot_ms() - begin_ms, 0, DOCKER_STREAM_WAIT_MS / 4);
+	assert_int_equal(pthread_join(thread, &halted), 0);
+	assert_ptr_equal(halted, &halt);
+	(void)close(halt.fd);
+	end(&silent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),     cmocka_unit_test(test_version),
 		cmocka_unit_test(test_bad_answers), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_time_out),    cmocka_unit_test(test_events),
-		cmocka_unit_test(test_events_end),
+		cmocka_unit_test(test_events_end),  cmocka_unit_test(test_events_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
