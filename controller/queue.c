@@ -106,8 +106,9 @@ static enum job_queue_state state(void *self, const char *kind, const char *id, 
 		return JOB_QUEUE_ABSENT;
 	case BULLMQ_WAITING:
 	case BULLMQ_DELAYED:
-	case BULLMQ_ACTIVE:
 		return JOB_QUEUE_PENDING;
+	case BULLMQ_ACTIVE:
+		return JOB_QUEUE_TAKEN;
 	case BULLMQ_COMPLETED:
 	case BULLMQ_FAILED:
 	case BULLMQ_UNKNOWN: /* in no list: no worker will ever get it, and its name is taken */

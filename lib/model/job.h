@@ -14,7 +14,8 @@ enum job_queue_state {
 	JOB_QUEUE_UNASKED, /* nobody looked */
 	JOB_QUEUE_AWAY,    /* Redis does not answer */
 	JOB_QUEUE_ABSENT,
-	JOB_QUEUE_PENDING, /* waiting, delayed or active */
+	JOB_QUEUE_PENDING, /* waiting or delayed */
+	JOB_QUEUE_TAKEN,   /* active: a worker has it, or had it when it was lost */
 	JOB_QUEUE_ENDED,   /* completed or failed: a new attempt needs a new name */
 };
 

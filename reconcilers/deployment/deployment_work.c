@@ -11,7 +11,8 @@
 
 #define POLL_MS 1000 /* a lost job is taken again within 5 s: the lease has 4 */
 #define CLAIMS_MAX 3
-#define UNCLAIMED_MS 3000 /* so long a worker that has nothing else to do never needs */
+#define UNCLAIMED_TAKEN_MS 2000 /* a worker claims within milliseconds what it took, unless it is lost */
+#define UNCLAIMED_MS 3000       /* so long a worker that has nothing else to do never needs */
 #define DELAY_FIRST_MS 5000
 #define DELAY_MAX_MS (10 * 60 * 1000)
 
@@ -94,7 +95,7 @@ void work_reopen(const struct job_view *job, const struct deployment_view *deplo
 	step(ACTION_JOB_REOPEN, job, deployment, cause, plan)->fresh = fresh;
 }
 
-/* W-2 … W-5. */
+/* W-2 … W-5b. */
 static void queued(const struct rollout *rollout, const struct job_view *job,
 				   const struct deployment_view *deployment, struct plan *plan)
 {
@@ -103,6 +104,8 @@ static void queued(const struct rollout *rollout, const struct job_view *job,
 		step(ACTION_JOB_ENQUEUE, job, deployment, "it is not in the queue", plan);
 	else if (job->queue == JOB_QUEUE_ENDED && job->state_ago_ms >= POLL_MS)
 		work_reopen(job, deployment, false, "the queue has ended it, and no worker took it", plan);
+	else if (job->queue == JOB_QUEUE_TAKEN && job->state_ago_ms >= UNCLAIMED_TAKEN_MS)
+		work_reopen(job, deployment, false, "a worker took it from the queue and never began it", plan);
 }
 
 /* W-6 … W-8. */

@@ -29,8 +29,8 @@ static bool queued(const struct job_view *view)
 	return view->id && view->state == JOB_QUEUED;
 }
 
-/* A worker may have taken it, and even finished, since its row was read: what the queue calls ended is read
- * again, since a new attempt would throw its outcome away. */
+/* A worker may have taken it, and even finished, since its row was read: what the queue calls taken or ended
+ * is read again, since a new attempt would throw its outcome away. */
 static int job_look(struct reconcile_context *context, enum job_kind kind, const char *key,
 					struct hc_arena *arena, struct store_job *ret_job, struct hc_error *err)
 {
@@ -43,7 +43,8 @@ static int job_look(struct reconcile_context *context, enum job_kind kind, const
 		return 0;
 	attempt = ret_job->view.attempt;
 	state = context->work->state(context->work->self, job_kind_text(kind), ret_job->view.id, attempt);
-	if (state == JOB_QUEUE_ENDED && job_read(context, kind, key, arena, ret_job, err) < 0)
+	if ((state == JOB_QUEUE_TAKEN || state == JOB_QUEUE_ENDED) &&
+		job_read(context, kind, key, arena, ret_job, err) < 0)
 		return -1;
 	if (queued(&ret_job->view) && ret_job->view.attempt == attempt)
 		ret_job->view.queue = state;

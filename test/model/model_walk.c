@@ -30,10 +30,10 @@ static const enum op accidents[] = {OP_KILL,   OP_CRASH,  OP_REMOVE,  OP_PAUSE, 
 									OP_RENAME, OP_LIMITS, OP_RELABEL, OP_POLICY, OP_HANG,
 									OP_UNHANG, OP_FREEZE, OP_REBOOT,  OP_MISS};
 
-static const struct step work[] = {{OP_HOOK, 0},     {OP_HOOK, 0},        {OP_ROLLBACK, 1}, {OP_ROLLBACK, 2},
-								   {OP_ROLLBACK, 0}, {OP_FLUSH, 0},       {OP_REDIS, 0},    {OP_REDIS, 1},
-								   {OP_WORKERS, 0},  {OP_WORKERS, 1},     {OP_GIT, 0},      {OP_GIT, 1},
-								   {OP_EAT, 0},      {OP_IMAGES_GONE, 0}, {OP_PIN, 1},      {OP_PIN, 0}};
+static const struct step work[] = {
+	{OP_HOOK, 0},  {OP_HOOK, 0},  {OP_ROLLBACK, 1},    {OP_ROLLBACK, 2}, {OP_ROLLBACK, 0}, {OP_FLUSH, 0},
+	{OP_REDIS, 0}, {OP_REDIS, 1}, {OP_WORKERS, 0},     {OP_WORKERS, 1},  {OP_GIT, 0},      {OP_GIT, 1},
+	{OP_EAT, 0},   {OP_EAT, 1},   {OP_IMAGES_GONE, 0}, {OP_PIN, 1},      {OP_PIN, 0}};
 
 /* Of a Service that is built from a repository: half of what happens is about that. */
 static struct step choose_work(uint64_t *state)

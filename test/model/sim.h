@@ -203,7 +203,7 @@ void sim_work_check(struct sim *sim);
 bool sim_work_rests(const struct sim *sim);
 void sim_work_flush(struct sim *sim);
 void sim_work_workers(struct sim *sim, bool there); /* away: killed with what they do */
-void sim_work_eat(struct sim *sim);                 /* a stranger's worker ends what waits */
+void sim_work_eat(struct sim *sim, bool end);       /* a stranger's worker takes, or ends, what waits */
 void sim_work_service_gone(struct sim *sim);
 const char *sim_commit_text(int commit, struct hc_arena *arena);
 enum sim_app sim_wanted_app(const struct sim *sim, const struct sim_spec *spec);

@@ -157,7 +157,7 @@ static void at_work(struct sim *sim, const struct step *step)
 		sim->git_away = !step->argument;
 		break;
 	case OP_EAT:
-		sim_work_eat(sim);
+		sim_work_eat(sim, step->argument);
 		break;
 	case OP_IMAGES_GONE:
 		memset(sim->image_built, 0, sizeof sim->image_built);

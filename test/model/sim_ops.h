@@ -43,7 +43,7 @@ enum op {
 	OP_REDIS,       /* argument: 0 away, 1 back */
 	OP_WORKERS,     /* the same; what they do is lost */
 	OP_GIT,
-	OP_EAT,         /* a stranger's worker ends our jobs */
+	OP_EAT,         /* a stranger's worker ends our jobs (1), or takes them and does nothing (0) */
 	OP_IMAGES_GONE, /* of all builds */
 	OP_FOREIGN,     /* somebody makes a container with the name of replica 0 of this revision */
 };

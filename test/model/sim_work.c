@@ -232,11 +232,11 @@ void sim_work_flush(struct sim *sim)
 	}
 }
 
-void sim_work_eat(struct sim *sim)
+void sim_work_eat(struct sim *sim, bool end)
 {
 	for (size_t index = 0; index < sim->job_count; index++) {
 		if (sim->jobs[index].queue == JOB_QUEUE_PENDING && sim->jobs[index].view.state == JOB_QUEUED)
-			sim->jobs[index].queue = JOB_QUEUE_ENDED;
+			sim->jobs[index].queue = end ? JOB_QUEUE_ENDED : JOB_QUEUE_TAKEN;
 	}
 }
 

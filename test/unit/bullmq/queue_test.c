@@ -39,7 +39,7 @@ static void a_job_is_followed_by_kind_row_and_attempt(void **state)
 	assert_string_equal(job.id, "build-" ID "-1");
 	assert_string_equal(job.name, "build");
 	assert_string_equal(job.data, "{\"id\":\"" ID "\",\"attempt\":1}");
-	assert_int_equal(work.state(work.self, "build", ID, 1), JOB_QUEUE_PENDING);
+	assert_int_equal(work.state(work.self, "build", ID, 1), JOB_QUEUE_TAKEN);
 	assert_int_equal(bullmq_complete(peer, arena, &worker, &job, "null", &job, &err), 0);
 	assert_null(job.id);
 	assert_int_equal(work.state(work.self, "build", ID, 1), JOB_QUEUE_ENDED);

@@ -74,6 +74,19 @@ static void w5_ended(struct fixture *fixture)
 	fixture->world.resolve.state_ago_ms = 1000;
 }
 
+static void w5_taken(struct fixture *fixture)
+{
+	resolve_in(fixture, JOB_QUEUED);
+	fixture->world.resolve.queue = JOB_QUEUE_TAKEN;
+	fixture->world.resolve.state_ago_ms = 2000;
+}
+
+static void w5_taken_just_now(struct fixture *fixture)
+{
+	w5_taken(fixture);
+	fixture->world.resolve.state_ago_ms = 1999;
+}
+
 static void w5_ended_just_now(struct fixture *fixture)
 {
 	w5_ended(fixture);
@@ -342,6 +355,10 @@ static const struct fixture_case sources[] = {
 	 "  wake at +1000ms\n"},
 	{"W-5 not at once: a stranger's worker would make it go round and round", w5_ended_just_now,
 	 "  wake at +1000ms\n"},
+	{"W-5b it was taken and never begun", w5_taken,
+	 "  1. reopen job commit/n/2: a worker took it from the queue and never began it\n"
+	 "  wake at +1000ms\n"},
+	{"W-5b not at once: between the two are milliseconds", w5_taken_just_now, "  wake at +1000ms\n"},
 	{"C-53 the row names the build first", build_absent,
 	 "  1. set deployment shop-r2: build shop-2 makes its image\n"},
 	{"C-53 then it is made", c53_named, "  1. create job shop-2: it is wanted\n"},
