@@ -3,9 +3,12 @@
 #include "pass.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/text.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Minutes, not milliseconds: a registry on the other side of the world. */
@@ -57,6 +60,19 @@ static void log_action(const char *key, const struct action *action)
 		   action->cause, NULL);
 }
 
+/* A point of base/fault.h before and after each action: "controller-before-create-container". */
+static void fault(const char *when, enum action_kind kind)
+{
+	char point[96];
+
+	if (!getenv("HELVETIA_FAULTS"))
+		return;
+	(void)snprintf(point, sizeof point, "controller-%s-%s", when, action_kind_text(kind));
+	for (char *at = point; *at; at++)
+		*at = *at == ' ' ? '-' : *at;
+	hc_fault(point);
+}
+
 /* Does the actions in order. Stops, without an error, where this process may not or should not go on;
  * *ret_done counts what was done. */
 static int act(const struct pass_options *options, struct reconcile_context *context, const char *key,
@@ -73,8 +89,10 @@ static int act(const struct pass_options *options, struct reconcile_context *con
 			result->hand_over = true;
 			return 0;
 		}
+		fault("before", action->kind);
 		if (kind->act(context, world, action, plan->arena, &result->err))
 			return hc_wrap(&result->err, "%s %s", action_kind_text(action->kind), action->target);
+		fault("after", action->kind);
 		log_action(key, action);
 		*ret_done += action->kind != ACTION_EVENT;
 		if (slow)

@@ -3,6 +3,7 @@
 #include "child.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -94,6 +95,7 @@ static bool run(struct child_job *job, const char *text, char **ret_outcome)
 	struct hc_error err = {0};
 	bool success = false;
 
+	hc_fault(job_kind == JOB_BUILD ? "child-build-begin" : "child-resolve-begin");
 	job->id = hc_arena_strdup(job->arena, id ? id : "");
 	job->attempt = json_integer_value(json_object_get(root, "attempt"));
 	if (!input || task_input_parse(job_kind, input, job->arena, &job->input, &err))
@@ -101,6 +103,7 @@ static bool run(struct child_job *job, const char *text, char **ret_outcome)
 									input ? err.text : "the job has no input", true);
 	else
 		success = job_kind == JOB_BUILD ? child_build(job, ret_outcome) : child_resolve(job, ret_outcome);
+	hc_fault(job_kind == JOB_BUILD ? "child-build-report" : "child-resolve-report");
 	json_decref(root);
 	return success;
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "docker/docker_build.h"
 #include "dockerfile/dockerfile.h"
 #include "model/names.h"
@@ -54,6 +55,7 @@ static int tar_write(const void *data, size_t length, void *payload)
 			length -= (size_t)count;
 		}
 	}
+	hc_fault("child-build-send");
 	return 0;
 }
 
@@ -104,6 +106,7 @@ static void line(int stream, const char *text, size_t length, void *payload)
 	(void)stream; /* the log is one text; the builder marks its steps */
 	build_log_line(&build->log, text, length);
 	build_log_flush(&build->log, false);
+	hc_fault("child-build-step");
 }
 
 static int poll_log(void *payload)
@@ -258,7 +261,10 @@ static int build_image(struct build *build, const char **ret_image_id, struct hc
 
 	if (docker_open(job->options->docker, &docker, err))
 		return -1;
-	return docker_image_build(docker, job->arena, &wanted, ret_image_id, err);
+	if (docker_image_build(docker, job->arena, &wanted, ret_image_id, err))
+		return -1;
+	hc_fault("child-build-tag");
+	return 0;
 }
 
 /* --- the whole

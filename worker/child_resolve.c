@@ -2,6 +2,7 @@
 #include "child_source.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/text.h"
 #include "dockerfile/dockerfile.h"
 
@@ -48,6 +49,7 @@ static int resolve(struct git_cache *cache, const struct child_job *job, const s
 	field(outcome, "commit", commit);
 	field(outcome, "branch", branch);
 	if (!input->head_only) {
+		hc_fault("child-resolve-fetch");
 		if (git_fetch(cache, job->arena, source, commit, err) ||
 			git_tree(cache, job->arena, source, commit, input->path, &tree, err) ||
 			runtime_of(cache, job, source, commit, &runtime, err))

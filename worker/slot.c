@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -53,6 +54,15 @@ static bool stopped(const struct slot *slot, int64_t wait_ms)
 	struct pollfd polled = {.fd = slot->options.stop_fd, .events = POLLIN};
 
 	return poll(&polled, 1, (int)wait_ms) > 0;
+}
+
+/* The points of README.md: "worker-build-claim". */
+static void fault(const struct bullmq_job *job, const char *step)
+{
+	char point[64];
+
+	(void)snprintf(point, sizeof point, "worker-%s-%s", job->name, step);
+	hc_fault(point);
 }
 
 /* An outage is said once, and its end by the next success. */
@@ -209,14 +219,17 @@ static void work(struct slot *slot, const struct bullmq_job *job, const struct s
 	bool success = false;
 	struct hc_error err;
 
+	fault(job, "claim");
 	hc_log(HC_LOG_INFO, "job begun", "kind", job_kind_text(row->view.kind), "job", row->view.id, NULL);
 	if (process_run(&task, &result, &err))
 		outcome = task_failure("WorkerFailed", err.text, false);
 	else
 		success = outcome_of(row, &result, &outcome);
 	free(result.answer);
+	fault(job, "report");
 	if (outcome)
 		report(&run, success, outcome);
+	fault(job, "answer");
 	result_text = outcome ? task_result(success, outcome) : hc_xstrdup("{\"stale\":true}");
 	queue_complete(slot, job, result_text);
 }
@@ -258,6 +271,7 @@ static void serve(struct slot *slot, const struct bullmq_job *job)
 {
 	struct store_job row;
 
+	fault(job, "take");
 	if (job->deferred_failure)
 		queue_fail(slot, job, job->deferred_failure);
 	else if (job->scheduler)

@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "base/queue.h"
@@ -13,10 +14,13 @@
 #include "base/text.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void error_wraps_and_keeps_the_class(void **state)
@@ -306,6 +310,66 @@ static void ids_are_well_formed_and_differ(void **state)
 	assert_int_equal(strspn(token, "abcdefghijklmnopqrstuvwxyz0123456789"), 32);
 }
 
+/* What becomes of a child that comes by a point: the signal that ended or stopped it, 0 when nothing did. */
+static int signal_at_point(bool in_its_child)
+{
+	int status = 0, stopped = 0;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child) {
+		pid_t grandchild = in_its_child ? fork() : 0;
+
+		if (grandchild) {
+			(void)waitpid(grandchild, &status, 0);
+			_exit(0);
+		}
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		hc_fault("test-point");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	if (WIFSTOPPED(status)) {
+		stopped = WSTOPSIG(status);
+		assert_int_equal(kill(child, SIGCONT), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+	}
+	return WIFSIGNALED(status) ? WTERMSIG(status) : stopped;
+}
+
+static void faults_happen_once_and_only_where_asked(void **state)
+{
+	static const struct {
+		const char *file;
+		int signal;
+		bool in_its_child;
+	} rows[] = {
+		{"test-point.kill", SIGKILL, false},
+		{"test-point.stop", SIGSTOP, false},
+		{"test-point.kill-parent", SIGKILL, true},
+		{"other-point.kill", 0, false},
+	};
+	char folder[] = "/tmp/helvetia-base-test-XXXXXX";
+	struct hc_error err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (size_t n = 0; n < HC_COUNT(rows); n++) {
+		HC_AUTO_FREE path = hc_xprintf("%s/%s", folder, rows[n].file);
+
+		assert_int_equal(hc_file_write(path, "", 0, 0600, &err), 0);
+		assert_int_equal(unsetenv("HELVETIA_FAULTS"), 0);
+		assert_int_equal(signal_at_point(rows[n].in_its_child), 0);
+		assert_int_equal(setenv("HELVETIA_FAULTS", folder, 1), 0);
+		assert_int_equal(signal_at_point(rows[n].in_its_child), rows[n].signal);
+		assert_int_equal(hc_file_exists(path), rows[n].signal == 0);
+		assert_int_equal(signal_at_point(rows[n].in_its_child), 0);
+	}
+	assert_int_equal(unsetenv("HELVETIA_FAULTS"), 0);
+	assert_int_equal(hc_folder_remove(folder, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +385,7 @@ int main(void)
 		cmocka_unit_test(times_are_read_and_written_as_rfc_3339),
 		cmocka_unit_test(files_are_replaced_whole_and_bounded),
 		cmocka_unit_test(ids_are_well_formed_and_differ),
+		cmocka_unit_test(faults_happen_once_and_only_where_asked),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
