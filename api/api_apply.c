@@ -11,6 +11,7 @@
 
 #include "api_consequence.h"
 #include "api_plan.h"
+#include "api_prune.h"
 #include "api_secret.h"
 #include "base/limits.h"
 #include "base/map.h"
@@ -48,6 +49,8 @@ struct apply {
 	size_t problem_count;
 	size_t problems_dropped;
 	struct problem scratch; /* stands for one that is not told */
+	struct api_prune prune;
+	struct api_victims victims;
 };
 
 /* --- problems --- */
@@ -191,6 +194,7 @@ static void identify(struct apply *apply, struct item *item)
 		given = default_namespace && *default_namespace ? default_namespace : "default";
 	if (item->draft.kind->namespaced)
 		item->draft.namespace_name = hc_arena_strdup(apply->call->arena, given);
+	api_prune_label(&apply->prune, item->draft.kind, value);
 }
 
 static void find_twins(struct apply *apply)
@@ -475,6 +479,8 @@ static void answer_result(struct apply *apply)
 
 	for (size_t index = 0; index < apply->count; index++)
 		json_array_append_new(items, item_json(apply, &apply->items[index]));
+	for (size_t index = 0; index < apply->victims.count; index++)
+		json_array_append_new(items, api_prune_json(&apply->victims.items[index]));
 	json_t *result = json_pack("{s:s, s:s, s:b, s:o}", "kind", "ApplyResult", "apiVersion",
 							   "helvetia.cloud/v1", "dryRun", apply->writer.dry_run, "items", items);
 	char *body = json_dumps(result, JSON_COMPACT);
@@ -490,6 +496,24 @@ static bool any_change(const struct apply *apply)
 		if (apply->items[index].draft.changed)
 			return true;
 	return false;
+}
+
+static int find_victims(struct apply *apply, struct hc_error *err)
+{
+	const struct api_draft **drafts = hc_arena_alloc_array(apply->call->arena, apply->count, sizeof(*drafts));
+
+	for (size_t index = 0; index < apply->count; index++)
+		drafts[index] = &apply->items[index].draft;
+	return api_prune_find(&apply->writer, &apply->call->identity, &apply->prune, drafts, apply->count,
+						  &apply->victims, err);
+}
+
+static int prune(struct apply *apply, struct hc_error *err)
+{
+	return find_victims(apply, err) ||
+				   api_prune_delete(&apply->writer, &apply->call->identity, &apply->victims, err)
+			   ? -1
+			   : 0;
 }
 
 /* true: go on. Else it was answered. */
@@ -518,7 +542,7 @@ static void write_all(struct apply *apply)
 	}
 	if (!made(apply))
 		return;
-	int result = store_all(apply, &err);
+	int result = store_all(apply, &err) || prune(apply, &err) ? -1 : 0;
 	if (result == 0 && apply->writer.dry_run)
 		result = plan_all(apply, &err);
 	else if (result == 0)
@@ -533,6 +557,8 @@ static void write_all(struct apply *apply)
 
 static void run(struct apply *apply)
 {
+	struct hc_error err = {0};
+
 	for (size_t index = 0; index < apply->count; index++) {
 		apply->items[index].document = &apply->documents.items[index];
 		identify(apply, &apply->items[index]);
@@ -543,7 +569,11 @@ static void run(struct apply *apply)
 	/* What is wrong without the database is told together with what is wrong with it. */
 	if (!apply->writer.dry_run && !made(apply))
 		return;
-	if (!apply->writer.dry_run && !any_change(apply)) {
+	if (!apply->writer.dry_run && find_victims(apply, &err)) {
+		api_answer_error(apply->call, &err);
+		return;
+	}
+	if (!apply->writer.dry_run && !any_change(apply) && !apply->victims.count) {
 		for (size_t index = 0; index < apply->count; index++)
 			apply->items[index].draft.stored = apply->items[index].draft.row;
 		answer_result(apply);
@@ -560,6 +590,7 @@ static void job(struct api_call *call, struct store *store)
 	const char *body = http_request_body(call->request, &length);
 
 	if (api_writer_init(&apply.writer, call, store, "helvetia", &err) ||
+		api_prune_parse(&call->query, call->arena, &apply.prune, &err) ||
 		schema_documents_parse(body, length, &apply.documents, &err)) {
 		api_answer_fail(call, 400, "%s", err.text);
 	} else if (apply.documents.count == 0) {

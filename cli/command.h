@@ -25,6 +25,7 @@ struct command {
 extern const struct command command_apply;
 extern const struct command command_delete;
 extern const struct command command_describe;
+extern const struct command command_diff;
 extern const struct command command_down;
 extern const struct command command_events;
 extern const struct command command_get;

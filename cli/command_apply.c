@@ -16,8 +16,11 @@ static char *apply_path(const struct arguments *arguments, bool dry_run)
 	HC_AUTO_FREE manager = http_escape(arguments->field_manager);
 	HC_AUTO_FREE namespace_name = http_escape(arguments->namespace_name);
 
-	return hc_xprintf("/apply?fieldManager=%s&namespace=%s%s%s", manager, namespace_name,
-					  arguments->force ? "&force=true" : "", dry_run ? "&dryRun=true" : "");
+	HC_AUTO_FREE set = http_escape(arguments->set ? arguments->set : "");
+
+	return hc_xprintf("/apply?fieldManager=%s&namespace=%s%s%s%s%s%s", manager, namespace_name,
+					  arguments->force ? "&force=true" : "", dry_run ? "&dryRun=true" : "",
+					  arguments->set ? "&set=" : "", set, arguments->prune ? "&prune=true" : "");
 }
 
 static int post(struct client *client, const struct manifest *manifest, bool dry_run, json_t **ret_result)
@@ -93,6 +96,20 @@ static void print_result(const struct arguments *arguments, const json_t *result
 	}
 }
 
+/* Whether anything differs from what is stored. */
+static bool differs(const json_t *result)
+{
+	const json_t *item;
+	size_t index;
+
+	json_array_foreach(json_object_get(result, "items"), index, item)
+	{
+		if (strcmp(json_text_at(item, "action", NULL), "unchanged") != 0)
+			return true;
+	}
+	return false;
+}
+
 static int wait_for_services(struct client *client, const json_t *result)
 {
 	struct wait_targets targets = {0};
@@ -104,7 +121,8 @@ static int wait_for_services(struct client *client, const json_t *result)
 	{
 		if (strcmp(json_text_at(item, "kind", NULL), "Service") == 0)
 			wait_targets_add(&targets, json_text_at(item, "namespace", NULL),
-							 json_text_at(item, "name", NULL), false);
+							 json_text_at(item, "name", NULL),
+							 strcmp(json_text_at(item, "action", NULL), "pruned") == 0);
 	}
 	code = wait_for(client, &targets, client->arguments->timeout_seconds);
 	wait_targets_done(&targets);
@@ -114,11 +132,15 @@ static int wait_for_services(struct client *client, const json_t *result)
 static int run_apply(int argc, char **argv)
 {
 	static const struct arguments_spec spec = {
-		.usage = "usage: helvetia apply -f FILE|DIR|- [--dry-run] [--wait] [OPTION…]",
-		.help = "Makes what the manifests declare the desired state: all of them in one transaction, or "
-				"nothing.\n"
-				"Fields that a manifest no longer mentions are given back.\n",
-		.letters = "nofdwtxm",
+		.usage = "usage: helvetia apply -f FILE|DIR|- [--dry-run] [--wait] [--set NAME [--prune]] [OPTION…]",
+		.help =
+			"Makes what the manifests declare the desired state: all of them in one transaction, or "
+			"nothing.\n"
+			"Fields that a manifest no longer mentions are given back. With --set and --prune, Services and "
+			"Secrets that an\n"
+			"earlier apply of the set contained and this one does not are removed. A set belongs to a "
+			"namespace (-n).\n",
+		.letters = "nofdwtxmPE",
 	};
 	struct arguments arguments;
 	struct manifest manifest;
@@ -178,7 +200,7 @@ static int run_plan(int argc, char **argv)
 		.help = "Shows what would happen, and why: the difference, its consequence, and the actions in order "
 				"as the\n"
 				"controller itself would decide them. Writes nothing.\n",
-		.letters = "nofxm",
+		.letters = "nofxmPE",
 		.positions_max = 1,
 	};
 	struct arguments arguments;
@@ -207,3 +229,38 @@ static int run_plan(int argc, char **argv)
 }
 
 const struct command command_plan = {"plan", "show what would happen, and why", run_plan};
+
+/* 0, 1 and more as kubectl's diff: so a script can ask. */
+static int run_diff(int argc, char **argv)
+{
+	static const struct arguments_spec spec = {
+		.usage = "usage: helvetia diff -f FILE|DIR|- [--set NAME [--prune]] [OPTION…]",
+		.help = "Shows what applying the manifests would change, and what follows from it. Writes nothing.\n"
+				"Exit code 0: nothing; 1: something; more: it could not be found out.\n",
+		.letters = "nofxmPE",
+	};
+	struct arguments arguments;
+	struct manifest manifest;
+	struct client client;
+	json_t *result = NULL;
+	int parsed = arguments_parse(argc, argv, &spec, &arguments);
+
+	if (parsed)
+		return parsed > 0 ? COMMAND_DONE : COMMAND_USAGE;
+	int code = manifest_read(&arguments, &manifest);
+	if (code != COMMAND_DONE)
+		return code;
+	code = client_open(&client, &arguments);
+	if (code == COMMAND_DONE)
+		code = post(&client, &manifest, true, &result);
+	if (code == COMMAND_DONE && differs(result)) {
+		print_result(&arguments, result, true, false);
+		code = COMMAND_FAILED;
+	}
+	json_decref(result);
+	client_close(&client);
+	manifest_done(&manifest);
+	return code;
+}
+
+const struct command command_diff = {"diff", "show what applying manifests would change", run_diff};

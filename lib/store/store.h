@@ -71,6 +71,10 @@ int store_get(struct store *store, struct hc_arena *arena, enum store_kind kind,
 int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind,
 				   const char *const *namespaces, const char *const *names, size_t count,
 				   struct store_object **ret_objects, size_t *ret_count, struct hc_error *err) HC_MUST_CHECK;
+/* Those that bear all of these labels (a JSON object), by namespace and name. namespace_name NULL: of all. */
+int store_list_labelled(struct store *store, struct hc_arena *arena, enum store_kind kind,
+						const char *namespace_name, const char *labels, struct store_object **ret_objects,
+						size_t *ret_count, struct hc_error *err) HC_MUST_CHECK;
 int store_get_uid(struct store *store, struct hc_arena *arena, enum store_kind kind, const char *uid,
 				  struct store_object *ret_object, struct hc_error *err) HC_MUST_CHECK;
 

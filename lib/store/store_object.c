@@ -82,6 +82,18 @@ void store_array_literal(const char *const *items, size_t count, struct hc_text 
 	hc_text_append(text, "}");
 }
 
+static void read_all(struct hc_arena *arena, const struct pg_result *result, struct store_object **ret_objects,
+					 size_t *ret_count)
+{
+	struct store_object *objects = hc_arena_alloc_array(arena, (size_t)PQntuples(result) + 1,
+														sizeof *objects);
+
+	for (int row = 0; row < PQntuples(result); row++)
+		store_object_read(arena, result, row, &objects[row]);
+	*ret_objects = objects;
+	*ret_count = (size_t)PQntuples(result);
+}
+
 int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind kind,
 				   const char *const *namespaces, const char *const *names, size_t count,
 				   struct store_object **ret_objects, size_t *ret_count, struct hc_error *err)
@@ -100,12 +112,25 @@ int store_get_many(struct store *store, struct hc_arena *arena, enum store_kind 
 	if (store_query(store, sql, 2, (const char *const[]){hc_text_string(&first), hc_text_string(&second)},
 					&result, err) < 0)
 		return hc_wrap(err, "read %s", store_kinds[kind].table);
-	struct store_object *objects = hc_arena_alloc_array(arena, (size_t)PQntuples(result) + 1,
-														sizeof *objects);
-	for (int row = 0; row < PQntuples(result); row++)
-		store_object_read(arena, result, row, &objects[row]);
-	*ret_objects = objects;
-	*ret_count = (size_t)PQntuples(result);
+	read_all(arena, result, ret_objects, ret_count);
+	return 0;
+}
+
+int store_list_labelled(struct store *store, struct hc_arena *arena, enum store_kind kind,
+						const char *namespace_name, const char *labels, struct store_object **ret_objects,
+						size_t *ret_count, struct hc_error *err)
+{
+	const char *sql = hc_arena_printf(
+		arena,
+		"SELECT " STORE_OBJECT_COLUMNS
+		" FROM %s AS t WHERE object_labels(t.object_metadata) @> $1::jsonb AND ($2::text IS NULL OR"
+		" t.namespace = $2) ORDER BY t.namespace, t.name",
+		store_kinds[kind].table);
+	HC_AUTO(pg_result) result = NULL;
+
+	if (store_query(store, sql, 2, (const char *const[]){labels, namespace_name}, &result, err) < 0)
+		return hc_wrap(err, "list %s by labels", store_kinds[kind].table);
+	read_all(arena, result, ret_objects, ret_count);
 	return 0;
 }
 

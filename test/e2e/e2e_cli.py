@@ -35,6 +35,24 @@ class CommandLine(Scenario):
         self.assertEqual(self.platform.version("cli"), "one")
         self.platform.command("plan", "cli")
 
+    def test_2_a_set_and_its_differences(self):
+        one, two = (service(name, self.platform.image("cli:1", "one"), expose="none") for name in ("set-one", "set-two"))
+        code, out, _ = self.platform.command("diff", "-f", self.manifest(one), check=False)
+        self.assertEqual(code, 1, "there is a difference")
+        self.assertIn("Service/set-one created", out)
+        self.platform.command("apply", "-f", self.manifest(one, two), "--set", "pair", "--wait")
+        code, out, _ = self.platform.command("diff", "-f", self.manifest(one, two), "--set", "pair", check=False)
+        self.assertEqual((code, out), (0, ""))
+        code, out, _ = self.platform.command("diff", "-f", self.manifest(one), "--set", "pair", "--prune", check=False)
+        self.assertEqual(code, 1)
+        self.assertIn("Service/set-two pruned (remove) (dry run)", out)
+        code, _, err = self.platform.command("apply", "-f", self.manifest(one), "--prune", check=False)
+        self.assertEqual(code, 8, err)
+        self.platform.command("apply", "-f", self.manifest(one), "--set", "pair", "--prune", "--wait")
+        self.assertIsNone(self.platform.service("set-two"), "--wait waits for what goes, too")
+        self.assertIsNotNone(self.platform.ready("set-one"))
+        self.platform.command("delete", "set-one", "--wait")
+
     def test_3_reading(self):
         _, out, _ = self.platform.command("get", "services")
         self.assertRegex(out, r"NAME +URL +STATUS +READY")
