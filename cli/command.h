@@ -28,6 +28,7 @@ extern const struct command command_describe;
 extern const struct command command_diff;
 extern const struct command command_down;
 extern const struct command command_events;
+extern const struct command command_explain;
 extern const struct command command_get;
 extern const struct command command_invite;
 extern const struct command command_kubeconfig;

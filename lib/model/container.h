@@ -75,6 +75,12 @@ enum probe_verdict {
 	PROBE_UNREADY,   /* three failures over at least 5 s */
 };
 
+/* A port that something in the container listens on. */
+struct listen_view {
+	const char *address;
+	int port;
+};
+
 const char *container_state_text(enum container_state state);
 const char *probe_verdict_text(enum probe_verdict verdict);
 
@@ -91,8 +97,11 @@ struct container_view {
 	const char *fixed_address; /* of LABEL_ADDRESS */
 	const char *error;         /* the engine's own text about the last start, or "" */
 	const char *probe_message; /* last answer or failure, one phrase, or "" */
-	const char *log_tail;      /* last lines on one line, of a dead container of the attempt; else NULL */
-	struct label *labels;      /* sorted by name; without the image's own */
+	const char
+		*log_tail; /* last lines on one line, of a dead one of the attempt or of what serves; else NULL */
+	const struct listen_view *listens; /* of one that doesn't answer: listen_count, if listens_known */
+	size_t listen_count;
+	struct label *labels; /* sorted by name; without the image's own */
 	size_t label_count;
 	int64_t revision;
 	int64_t memory_bytes;
@@ -100,6 +109,7 @@ struct container_view {
 	int64_t pids;
 	int64_t started_wall_ms;
 	int64_t finished_wall_ms;
+	int64_t pid;                  /* of its first process; 0: it doesn't run */
 	int64_t term_sent_boot_ms;    /* 0: SIGTERM not sent in this boot */
 	int64_t kill_sent_boot_ms;    /* 0: SIGKILL not sent in this boot */
 	int64_t unlisted_since_ms;    /* since when this process sees it unlisted though its gate is open; 0: it
@@ -107,6 +117,7 @@ struct container_view {
 	int64_t gate_changed_boot_ms; /* when we last opened or closed its gate; 0: never, or in another boot */
 	int ordinal;
 	int exit_code;
+	int restarts; /* by the engine, since it was made */
 	enum container_state state;
 	enum container_health health;
 	enum probe_verdict probe;
@@ -117,6 +128,7 @@ struct container_view {
 	bool listed;           /* Traefik's API lists its address; false while Traefik doesn't answer */
 	bool restarts_alone;   /* restart policy unless-stopped */
 	bool network_attached; /* to the namespace's network */
+	bool listens_known;
 	bool own_health_check; /* the image had a HEALTHCHECK that ours replaced */
 };
 

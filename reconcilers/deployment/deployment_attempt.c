@@ -279,10 +279,7 @@ static void not_ready_in_time(const struct rollout *rollout, const struct attemp
 {
 	const struct container_view *container = replicas->unanswered;
 	const struct deployment_view *attempt = rollout->attempt;
-	const char *seen = container && container->probe_message ? container->probe_message : "";
-	const char *hint = strstr(seen, "refused")
-						   ? "; it must listen on 0.0.0.0 (not 127.0.0.1) and the port in PORT"
-						   : "";
+	const char *seen = container ? explain_mute(attempt, container, rollout->arena) : "";
 
 	if (!container) {
 		attempt_fail(rollout, plan, "NotReady",
@@ -290,9 +287,9 @@ static void not_ready_in_time(const struct rollout *rollout, const struct attemp
 					 rollout->world->service.spec.deadline_seconds);
 		return;
 	}
-	attempt_fail(rollout, plan, "NotReady", "%s did not answer on port %d within %d s%s%s%s", container->name,
+	attempt_fail(rollout, plan, "NotReady", "%s did not answer on port %d within %d s%s%s", container->name,
 				 attempt->template.internal_port, rollout->world->service.spec.deadline_seconds,
-				 seen[0] ? ": " : "", seen, hint);
+				 seen[0] ? ": " : "", seen);
 }
 
 /* C-7: Recreate: the old one has stopped, and its name is free. */

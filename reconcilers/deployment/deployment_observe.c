@@ -68,6 +68,8 @@ static void view_fill(const struct docker_container *container, const char *netw
 		.started_wall_ms = container->started_wall_ms,
 		.finished_wall_ms = container->finished_wall_ms,
 		.exit_code = container->exit_code,
+		.restarts = container->restart_count,
+		.pid = container->pid,
 		.state = state_of(container->state),
 		.health = health_of(container->health),
 		.out_of_memory = container->out_of_memory,

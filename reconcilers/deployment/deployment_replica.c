@@ -208,26 +208,12 @@ void attempt_replicas(const struct rollout *rollout, const struct deployment_vie
 static bool fail_dead(const struct rollout *rollout, const struct container_view *dead, bool published,
 					  struct plan *plan)
 {
-	int64_t up_ms = dead->finished_wall_ms - dead->started_wall_ms;
-	const char *tail = dead->log_tail ? dead->log_tail : "";
+	const char *reason = dead->out_of_memory         ? "OutOfMemory"
+						 : published                 ? "Unstable"
+						 : explain_never_began(dead) ? "StartFailed"
+													 : "Exited";
 
-	if (dead->out_of_memory) {
-		attempt_fail(rollout, plan, "OutOfMemory",
-					 "%s was killed because it needed more than its %" PRId64
-					 " MiB of memory: raise spec.resources.memory",
-					 dead->name, dead->memory_bytes / (1024 * 1024));
-		return true;
-	}
-	/* Docker's init reports so that it couldn't execute the program: not found, or not executable. */
-	if (!published && (dead->exit_code == 127 || dead->exit_code == 126) && strstr(tail, "[FATAL tini")) {
-		attempt_fail(rollout, plan, "StartFailed",
-					 "%s can't be started: %s; see spec.startCommand and the image", dead->name, tail);
-		return true;
-	}
-	attempt_fail(
-		rollout, plan, published ? "Unstable" : "Exited", "%s exited with code %d after %" PRId64 ".%d s%s%s",
-		dead->name, dead->exit_code, up_ms > 0 ? up_ms / 1000 : 0, up_ms > 0 ? (int)(up_ms % 1000 / 100) : 0,
-		tail[0] ? "; last lines: " : "; it wrote nothing: a service must stay in the foreground", tail);
+	attempt_fail(rollout, plan, reason, "%s %s", dead->name, explain_ended(dead, rollout->arena));
 	return true;
 }
 
@@ -242,16 +228,16 @@ bool attempt_fail_replicas(const struct rollout *rollout, const struct attempt_r
 		return true;
 	}
 	if (replicas->refused) {
-		attempt_fail(rollout, plan, "StartFailed",
-					 "the engine can't start %s: %s; see spec.startCommand and the image",
-					 replicas->refused->name, replicas->refused->error);
+		attempt_fail(rollout, plan, "StartFailed", "the engine can't start %s: %s; %s",
+					 replicas->refused->name, replicas->refused->error,
+					 explain_error(replicas->refused->error));
 		return true;
 	}
 	if (replicas->dead)
 		return fail_dead(rollout, replicas->dead, published, plan);
 	if (published && replicas->unready) {
 		attempt_fail(rollout, plan, "Unstable", "%s stopped answering: %s", replicas->unready->name,
-					 replicas->unready->probe_message ? replicas->unready->probe_message : "");
+					 explain_mute(rollout->attempt, replicas->unready, rollout->arena));
 		return true;
 	}
 	return false;

@@ -18,8 +18,9 @@
 #define ROLLOUT_STABLE_MS 60000       /* up this long: the back-off of restarts begins anew */
 #define ROLLOUT_RESTART_DELAY_MAX_MS 60000
 #define ROLLOUT_NETWORK_POLL_MS 200
-#define ROLLOUT_IMAGE_POLL_MS 10000 /* an image that no registry has may be loaded by hand */
-#define ROLLOUT_YOUNG_MS 60000      /* so long a new replica may take without being called broken */
+#define ROLLOUT_IMAGE_POLL_MS 10000   /* an image that no registry has may be loaded by hand */
+#define ROLLOUT_EXPLAIN_AFTER_MS 5000 /* an attempt that doesn't answer for so long is explained */
+#define ROLLOUT_YOUNG_MS 60000        /* so long a new replica may take without being called broken */
 
 enum container_role {
 	ROLE_WANTED, /* to be up and published */
@@ -176,6 +177,20 @@ bool attempt_traefik_away(const struct rollout *rollout, struct plan *plan);
 /* FAILED for what attempt_replicas found dead or refused; false when there is nothing like that. */
 bool attempt_fail_replicas(const struct rollout *rollout, const struct attempt_replicas *replicas,
 						   struct plan *plan);
+
+/* Why a replica isn't up (deployment_explain.c, E-1 … E-31): a clause after its name that says what happened
+ * and what helps. */
+const char *explain_error(const char *error); /* what helps against the engine's error */
+bool explain_never_began(const struct container_view *container);
+const char *explain_ended(const struct container_view *container, struct hc_arena *arena);
+const char *explain_mute(const struct deployment_view *deployment, const struct container_view *container,
+						 struct hc_arena *arena);
+/* Of the current revision's replicas that aren't up; NULL: nothing is known. */
+const char *explain_serving(const struct rollout *rollout);
+const char *explain_starting(const struct rollout *rollout,
+							 struct plan *plan); /* the same of the attempt's */
+/* A moment of this boot as a time of day: 14:05:20 UTC. */
+const char *explain_clock(const struct service_world *world, int64_t boot_ms, struct hc_arena *arena);
 
 /* The release command (deployment_release.c, C-25 … C-28). */
 bool release_wanted(const struct deployment_view *attempt); /* one is to run, or runs */

@@ -2,6 +2,7 @@
 #include "service_kind.h"
 #include "service_work.h"
 
+#include "../deployment/deployment_listen.h"
 #include "../deployment/deployment_marks.h"
 #include "../deployment/deployment_memory.h"
 #include "../deployment/deployment_observe.h"
@@ -143,6 +144,8 @@ static void probe(struct reconcile_context *context, const struct service_world 
 	context->prober->watch(context->prober->self, &target, &answer);
 	view->probe = answer.verdict;
 	view->probe_message = hc_arena_strdup(arena, answer.message);
+	if (view->probe == PROBE_NOT_READY || view->probe == PROBE_UNREADY)
+		listen_read(view->pid, arena, view);
 }
 
 /* --- log tail of what died
@@ -197,7 +200,8 @@ static int containers(struct reconcile_context *context, struct hc_arena *arena,
 		if (view->revision > world->service.revision_max)
 			world->service.revision_max = view->revision;
 		probe(context, world, view, arena);
-		if (own && own->phase == DEPLOYMENT_BUILDING && view->state == CONTAINER_EXITED)
+		if (own && (own->phase == DEPLOYMENT_BUILDING || own->current) &&
+			(view->state == CONTAINER_EXITED || view->state == CONTAINER_RESTARTING))
 			view->log_tail = log_tail(context, view->id, arena);
 	}
 	world->routes = hc_arena_alloc_array(arena, world->container_count + 1, sizeof(struct route_view));

@@ -284,8 +284,10 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 	else if (!ready)
 		plan_wake_at(plan, plan->unready_since.at_ms + NONE_READY_AFTER_MS);
 	if (ready < rollout->replicas) {
-		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded", "%d of %d replicas answer; healing", ready,
-					   rollout->replicas);
+		const char *why = explain_serving(rollout);
+
+		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded", "%d of %d replicas answer%s%s", ready,
+					   rollout->replicas, why ? ": " : "; healing", why ? why : "");
 	} else if (published < rollout->replicas) {
 		plan_condition(plan, "Ready", CONDITION_FALSE, "Degraded",
 					   "visitors reach %d of %d replicas; healing", published, rollout->replicas);
@@ -310,6 +312,7 @@ static void ready_settled(const struct rollout *rollout, int ready, struct plan 
 static void ready_attempt(const struct rollout *rollout, struct plan *plan)
 {
 	const struct deployment_view *attempt = rollout->attempt;
+	const char *why = explain_starting(rollout, plan);
 
 	plan->phase = SERVICE_DEPLOYING;
 	if (attempt->stage == STAGE_QUEUED && !attempt->reason[0] && work_running(&rollout->world->build))
@@ -319,6 +322,9 @@ static void ready_attempt(const struct rollout *rollout, struct plan *plan)
 	else if (attempt->message[0])
 		plan_condition(plan, "Ready", CONDITION_UNKNOWN, attempt->reason, "revision %" PRId64 ": %s",
 					   attempt->revision, attempt->message);
+	else if (why)
+		plan_condition(plan, "Ready", CONDITION_UNKNOWN, deployment_stage_text(attempt->stage),
+					   "revision %" PRId64 ": %s", attempt->revision, why);
 	else
 		plan_condition(plan, "Ready", CONDITION_UNKNOWN, deployment_stage_text(attempt->stage),
 					   "revision %" PRId64 " is on its way", attempt->revision);

@@ -29,6 +29,9 @@ struct request {
 	int64_t begun_ms;
 	int64_t floor;
 	int64_t revision;
+	int64_t id;       /* goes along, and has to come back */
+	int64_t answered; /* the id that came back */
+	struct curl_slist *headers;
 	bool retried;
 	char body[32]; /* of the answer, as far as it matters */
 	size_t body_length;
@@ -38,24 +41,32 @@ struct load_http {
 	struct load *load;
 	CURLM *multi;
 	struct curl_slist *addresses;
-	struct curl_slist *no_expect;
+	int64_t last_id;
 	struct request *idle[LOAD_KINDS_MOST];
 	char *upload;
 	int in_flight;
 };
 
-static size_t take_header(char *data, size_t size, size_t count, void *payload)
+/* The number of a header line with that name; else the one that is known. */
+static int64_t header_number(const char *data, size_t length, const char *name, int64_t known)
 {
-	static const char name[] = "hello-revision:";
-	struct request *request = payload;
-	size_t length = size * count;
+	size_t name_length = strlen(name);
 	char text[64];
 
-	if (length < sizeof text && length > sizeof name && strncasecmp(data, name, sizeof name - 1) == 0) {
-		memcpy(text, data, length);
-		text[length] = '\0';
-		request->revision = strtoll(text + sizeof name - 1, NULL, 10);
-	}
+	if (length >= sizeof text || length <= name_length || strncasecmp(data, name, name_length) != 0)
+		return known;
+	memcpy(text, data, length);
+	text[length] = '\0';
+	return strtoll(text + name_length, NULL, 10);
+}
+
+static size_t take_header(char *data, size_t size, size_t count, void *payload)
+{
+	struct request *request = payload;
+	size_t length = size * count;
+
+	request->revision = header_number(data, length, "hello-revision:", request->revision);
+	request->answered = header_number(data, length, "hello-id:", request->answered);
 	return length;
 }
 
@@ -104,7 +115,6 @@ static struct request *request_new(struct load_http *http, size_t kind)
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)LOAD_TIMEOUT_MS);
 	(void)curl_easy_setopt(easy, CURLOPT_RESOLVE, http->addresses);
-	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->no_expect);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
@@ -125,7 +135,7 @@ void load_http_begin(struct load_http *http, size_t kind, int host)
 	const struct load_kind *what = &load_kinds[kind];
 	struct load *load = http->load;
 	struct request *request = http->idle[kind];
-	char url[512], path[32] = "/version";
+	char url[512], path[64] = "/version";
 
 	if (http->in_flight >= LOAD_IN_FLIGHT_MOST) {
 		load->unsent++;
@@ -145,7 +155,12 @@ void load_http_begin(struct load_http *http, size_t kind, int host)
 	request->host = host;
 	request->begun_ms = load_now_ms();
 	request->floor = load_floor(load, host);
-	request->revision = 0;
+	request->revision = request->answered = 0;
+	request->id = ++http->last_id;
+	(void)snprintf(path, sizeof path, "Hello-Id: %lld", (long long)request->id);
+	curl_slist_free_all(request->headers);
+	request->headers = curl_slist_append(curl_slist_append(NULL, "Expect:"), path);
+	(void)curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
 	request->retried = false;
 	request->body_length = 0;
 	http->in_flight++;
@@ -170,6 +185,9 @@ static void ended(struct load_http *http, struct request *request, CURLcode code
 					   request->body);
 	else if (!request->revision)
 		(void)snprintf(problem, sizeof problem, "answered by nobody of ours: %s", request->body);
+	else if (request->answered != request->id)
+		(void)snprintf(problem, sizeof problem, "got the answer of request %lld instead of %lld",
+					   (long long)request->answered, (long long)request->id);
 	else if (what->body_bytes && strtol(request->body, NULL, 10) != what->body_bytes)
 		(void)snprintf(problem, sizeof problem, "%s bytes arrived of %d", request->body, what->body_bytes);
 	load_note(load, count, what->name, request->host, request->floor, request->revision,
@@ -221,7 +239,6 @@ struct load_http *load_http_open(struct load *load)
 	memset(http->upload, 'x', 65535);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 400L);
-	http->no_expect = curl_slist_append(NULL, "Expect:");
 	for (int host = 0; host < load->host_count; host++) {
 		char text[300];
 
@@ -239,12 +256,12 @@ void load_http_close(struct load_http *http)
 		for (struct request *request = http->idle[kind], *next; request; request = next) {
 			next = request->next;
 			curl_easy_cleanup(request->easy);
+			curl_slist_free_all(request->headers);
 			free(request);
 		}
 	}
 	(void)curl_multi_cleanup(http->multi);
 	curl_slist_free_all(http->addresses);
-	curl_slist_free_all(http->no_expect);
 	free(http->upload);
 	free(http);
 	curl_global_cleanup();

@@ -56,16 +56,19 @@ static struct hello_settings read_settings(void)
 		.exits = strcmp(mode, "exit") == 0,
 		.loopback = strcmp(mode, "loopback") == 0,
 		.error500 = strcmp(mode, "error500") == 0,
+		.wants_env = strcmp(mode, "wantsenv") == 0,
+		.otherport = strcmp(mode, "otherport") == 0,
 	};
 
 	settings.host = uname(&machine) ? "" : machine.nodename;
 	if (strncmp(mode, slowstart, sizeof slowstart - 1) == 0) {
 		settings.slowstart_ms = number_of("HELLO_MODE=slowstart", mode + sizeof slowstart - 1, 0, 3600000);
-	} else if (*mode && !settings.never && !settings.exits && !settings.loopback && !settings.error500) {
-		(void)fprintf(
-			stderr,
-			"helvetia-hello: HELLO_MODE \"%s\": must be never, exit, loopback, error500 or slowstart=MS\n",
-			mode);
+	} else if (*mode && !settings.never && !settings.exits && !settings.loopback && !settings.error500 &&
+			   !settings.wants_env && !settings.otherport) {
+		(void)fprintf(stderr,
+					  "helvetia-hello: HELLO_MODE \"%s\": must be never, exit, loopback, error500, wantsenv, "
+					  "otherport or slowstart=MS\n",
+					  mode);
 		exit(2);
 	}
 	return settings;
@@ -145,8 +148,25 @@ static int run_command(char **argv)
 	return code;
 }
 
+/* `helvetia-hello eat MIB`: takes so much memory, and is still there unless somebody minds. */
+static int eat(const char *mib)
+{
+	size_t bytes = (size_t)number_of("MIB", mib, 1, 4096) << 20;
+	char *memory = malloc(bytes);
+
+	if (!memory)
+		return 1;
+	memset(memory, 1, bytes);
+	(void)printf("helvetia-hello: has eaten %s MiB, the last byte is %d\n", mib, memory[bytes - 1]);
+	(void)fflush(stdout);
+	(void)pause();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "eat") == 0)
+		return eat(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "run") == 0)
 		return run_command(argv);
 	struct hello_server server = {
@@ -154,6 +174,12 @@ int main(int argc, char **argv)
 	int64_t listen_at_ms = hello_now_ms() + server.settings.slowstart_ms;
 	bool listening = server.settings.never;
 
+	if (server.settings.wants_env && !getenv("HELLO_SECRET")) {
+		(void)fprintf(stderr, "helvetia-hello: HELLO_SECRET is not set\n");
+		return 1;
+	}
+	if (server.settings.otherport)
+		server.settings.port++;
 	if (server.settings.exits) {
 		(void)fprintf(stderr, "helvetia-hello: HELLO_MODE=exit\n");
 		return 3;

@@ -29,6 +29,8 @@ struct hello_settings {
 	bool never;       /* never listens */
 	bool exits;       /* ends at once */
 	bool loopback;    /* listens on 127.0.0.1 only */
+	bool wants_env;   /* ends unless HELLO_SECRET is set */
+	bool otherport;   /* listens on the next port */
 	bool error500;    /* every answer is 500 */
 };
 
@@ -45,6 +47,7 @@ struct hello_request {
 	bool expect_continue;
 	bool websocket;         /* Upgrade: websocket */
 	char websocket_key[64]; /* "" when there is none */
+	char id[24];            /* Hello-Id, which goes back with the answer */
 };
 /* 0: more bytes are needed; -1: no HTTP/1 request; else the length of the head. */
 long hello_request_parse(const char *data, size_t length, struct hello_request *ret_request);

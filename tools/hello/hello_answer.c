@@ -178,6 +178,8 @@ size_t hello_answer(const struct hello_settings *settings, const struct hello_re
 		answer, 512,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nServer: helvetia-hello\r\nHello-Revision: %.20s\r\n", status,
 		reason(status), html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8", settings->revision);
+	if (request->id[0])
+		head += snprintf(answer + head, 512 - (size_t)head, "Hello-Id: %s\r\n", request->id);
 	if (!bodiless)
 		head += snprintf(answer + head, 512 - (size_t)head, "Content-Length: %d\r\n", length);
 	head += snprintf(answer + head, 512 - (size_t)head, "Connection: %s\r\n\r\n",

@@ -81,6 +81,8 @@ static bool parse_header(const char *line, size_t length, struct hello_request *
 		request->websocket = value_length == 9 && strncasecmp(value, "websocket", 9) == 0;
 	if ((value = header_value(line, length, "sec-websocket-key", &value_length)))
 		(void)copy(request->websocket_key, sizeof request->websocket_key, value, value_length);
+	if ((value = header_value(line, length, "hello-id", &value_length)))
+		(void)copy(request->id, sizeof request->id, value, value_length);
 	if ((value = header_value(line, length, "expect", &value_length)))
 		request->expect_continue = value_length == 12 && strncasecmp(value, "100-continue", 12) == 0;
 	return true;

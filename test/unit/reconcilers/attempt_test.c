@@ -567,18 +567,16 @@ static const struct fixture_case at_start[] = {
 	 "memory: raise spec.resources.memory\n"},
 	{"C-9 can't be started", c9_start_failed,
 	 "  1. set deployment shop-r1: FAILED/StartFailed: the engine can't start shop-r1-0-eb0c3431: exec: no "
-	 "such file; see "
-	 "spec.startCommand and the image\n"
+	 "such file; there is no such program in the image: see spec.startCommand and the image's entry point\n"
 	 "  2. record event StartFailed: Revision 1: the engine can't start shop-r1-0-eb0c3431: exec: no such "
-	 "file; see "
-	 "spec.startCommand and the image\n"},
+	 "file; there is no such program in the image: see spec.startCommand and the image's entry point\n"},
 	{"C-9 no such program", c9_no_program,
 	 "  1. set deployment shop-r1: FAILED/StartFailed: shop-r1-0-eb0c3431 can't be started: [FATAL tini (7)] "
-	 "exec /nothing "
-	 "failed: No such file or directory; see spec.startCommand and the image\n"
+	 "exec /nothing failed: No such file or directory; there is no such program in the image: see "
+	 "spec.startCommand and the image's entry point\n"
 	 "  2. record event StartFailed: Revision 1: shop-r1-0-eb0c3431 can't be started: [FATAL tini (7)] exec "
-	 "/nothing "
-	 "failed: No such file or directory; see spec.startCommand and the image\n"},
+	 "/nothing failed: No such file or directory; there is no such program in the image: see "
+	 "spec.startCommand and the image's entry point\n"},
 	{"C-9 can't be made", c9_refused,
 	 "  1. set deployment shop-r1: FAILED/CreateRefused: the engine refuses to make shop-r1-0-eb0c3431: too "
 	 "many CPUs\n"

@@ -326,7 +326,8 @@ static const struct fixture_case whole[] = {
 	 "refused\n"
 	 "  Available=False NoReplicaReady: no replica answers\n"
 	 "  Routed=False NotListed: Traefik lists no replica\n"
-	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n"
+	 "  Ready=False Degraded: 0 of 1 replicas answer: replica 0 is missing and the image is gone from the "
+	 "engine: it is had again\n"
 	 "  wake at +3000ms\n"},
 };
 

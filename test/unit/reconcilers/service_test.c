@@ -234,6 +234,9 @@ static void unchanged(struct fixture *fixture)
 	fixture_image(fixture, "app:2");
 }
 
+#define DEAD                                                                                                 \
+	"exited with code 0 after 0.0 s; it wrote nothing: a service must stay in the foreground; "              \
+	"it is started again now\n"
 #define BUILT "  Built=True Prebuilt: image app:1\n"
 #define AVAILABLE "  Available=True ReplicasReady: 1 of 1 replicas answer\n"
 #define UNAVAILABLE "  Available=False NoReplicaReady: no replica answers\n"
@@ -321,7 +324,7 @@ static const struct fixture_case status[] = {
 	 "  Ready=False NotReady: it did not answer\n"},
 	{"S-16 some", some,
 	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 1 of 2 replicas answer\n" ROUTED
-	 "  Ready=False Degraded: 1 of 2 replicas answer; healing\n"},
+	 "  Ready=False Degraded: 1 of 2 replicas answer: shop-r1-1-eb0c3431 " DEAD},
 	{"S-16b scaled up: one is to be made, one starts, one was published a moment ago", scaled_up,
 	 "  phase ACTIVE\n" BUILT "  Available=True ReplicasReady: 2 of 4 replicas answer\n" ROUTED
 	 "  Ready=Unknown Progressing: visitors reach 1 of 4 replicas; the others were just asked for\n"
@@ -337,13 +340,13 @@ static const struct fixture_case status[] = {
 	 "  Ready=False Degraded: 2 of 4 replicas answer; healing\n"},
 	{"S-16 none since 4 s", no_replica,
 	 "  phase ACTIVE\n" BUILT UNAVAILABLE UNROUTED
-	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n  wake at +6000ms\n"},
+	 "  Ready=False Degraded: 0 of 1 replicas answer: shop-r1-0-eb0c3431 " DEAD "  wake at +6000ms\n"},
 	{"S-17 none for 10 s", none_for_long,
 	 "  phase FAILED\n" BUILT UNAVAILABLE UNROUTED
-	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n"},
+	 "  Ready=False Degraded: 0 of 1 replicas answer: shop-r1-0-eb0c3431 " DEAD},
 	{"S-17 the ten seconds begin anew with a boot", none_since_boot,
 	 "  phase ACTIVE\n" BUILT UNAVAILABLE UNROUTED
-	 "  Ready=False Degraded: 0 of 1 replicas answer; healing\n  wake at +10000ms\n"},
+	 "  Ready=False Degraded: 0 of 1 replicas answer: shop-r1-0-eb0c3431 " DEAD "  wake at +10000ms\n"},
 	{"S-18 answers, and visitors don't reach it", not_listed,
 	 "  phase ACTIVE\n" BUILT AVAILABLE UNROUTED
 	 "  Ready=False Degraded: visitors reach 0 of 1 replicas; healing\n  wake at +50ms\n"},
