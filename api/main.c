@@ -18,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define STOP_GRACE_MS 5000
 #define PEM_BYTES_MAX (256 * 1024)
+#define FILES_WANTED (2 * (HC_LIMIT_CONNECTIONS + 256) + 256) /* of both servers, and our own */
 
 struct process {
 	struct api api;
@@ -155,6 +157,21 @@ static void open_signals(struct process *process)
 	uv_signal_start(&process->interrupted, signaled, SIGINT);
 }
 
+/* A connection is a file: the usual soft limit of 1024 is less than what we let in. */
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+	int failed = setrlimit(RLIMIT_NOFILE, &limit);
+	HC_AUTO_FREE count = hc_xprintf("%llu", (unsigned long long)limit.rlim_cur);
+	if (failed || limit.rlim_cur < FILES_WANTED)
+		hc_log(HC_LOG_WARN, "few files may be open: not all connections will find room", "limit", count,
+			   NULL);
+}
+
 static int start(struct process *process, struct hc_error *err)
 {
 	struct api *api = &process->api;
@@ -200,6 +217,7 @@ int main(int argc, char **argv)
 		return parsed > 0 ? 0 : 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	raise_files();
 	mallopt(M_ARENA_MAX, 2); /* the pool's threads work in bursts; an arena each would keep what they freed */
 	if (start(&process, &err)) {
 		hc_log(HC_LOG_ERROR, "can't start", "error", err.text, NULL);

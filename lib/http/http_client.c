@@ -14,7 +14,7 @@ struct http_client {
 	char *base_url;
 	char *ca_file;
 	char *ca_text;
-	char *unix_socket; /* or NULL */
+	char *unix_socket;   /* or NULL */
 	char *authorization; /* whole header line, or NULL */
 	char *user_agent;
 	long timeout_ms;

@@ -8,13 +8,13 @@
 struct http_client;
 
 struct http_client_options {
-	const char *base_url;   /* https://127.0.0.1:6443, without a path */
-	const char *ca_file;    /* PEM; NULL: the system's authorities */
-	const char *ca_text;    /* PEM itself, instead of ca_file */
-	const char *token;      /* bearer token; NULL: none. Sent to base_url only */
+	const char *base_url;    /* https://127.0.0.1:6443, without a path */
+	const char *ca_file;     /* PEM; NULL: the system's authorities */
+	const char *ca_text;     /* PEM itself, instead of ca_file */
+	const char *token;       /* bearer token; NULL: none. Sent to base_url only */
 	const char *unix_socket; /* path to connect to instead of base_url's host; NULL: none */
-	const char *user_agent; /* NULL: helvetia */
-	long timeout_ms;        /* of one request; 0: 30 s. Streams have none */
+	const char *user_agent;  /* NULL: helvetia */
+	long timeout_ms;         /* of one request; 0: 30 s. Streams have none */
 };
 
 /* Copies the options. */

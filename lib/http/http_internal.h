@@ -17,6 +17,9 @@ struct http_server {
 	int handles_open; /* of the four above, while closing */
 	char *unix_path;  /* NULL for TCP; removed at the end */
 	int port;
+	unsigned connections;         /* open ones */
+	struct http_peer *idle_first; /* without a whole request, the longest so first */
+	struct http_peer *idle_last;
 	unsigned answering; /* requests that a connection is busy with */
 	int grace_left_ms;
 	size_t large_bytes;            /* held by bodies beyond options.body_bytes_max */
@@ -32,6 +35,9 @@ struct http_peer {
 	struct http_server *server;
 	struct MHD_Connection *connection;
 	struct http_request *request; /* the one being read or answered, NULL between two */
+	struct http_peer *idle_next;  /* in the server's list of those that we wait for */
+	struct http_peer *idle_previous;
+	bool idle;
 	uv_timer_t deadline;
 	uv_poll_t hangup; /* libmicrohttpd does not poll a suspended connection, so we do */
 	bool hangup_ready;
@@ -105,6 +111,7 @@ void http_request_hang_up(struct http_request *request);
 void http_server_run_soon(struct http_server *server); /* a connection was resumed */
 void http_server_gone_soon(struct http_server *server);
 void http_peer_deadline(struct http_peer *peer, int milliseconds); /* 0: none */
+void http_peer_busy(struct http_peer *peer);                       /* its request is whole */
 void http_peer_watch(struct http_peer *peer);                      /* for a hang-up, while suspended */
 void http_peer_unwatch(struct http_peer *peer);
 

@@ -228,6 +228,7 @@ static void dispatch(struct http_request *request)
 
 	http_peer_deadline(request->peer, 0);
 	request->dispatched = true;
+	http_peer_busy(request->peer);
 	request->next = server->requests;
 	request->link = &server->requests;
 	if (request->next)

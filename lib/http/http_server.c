@@ -27,6 +27,7 @@
 #include "base/text.h"
 
 #define CONNECTION_IDLE_SECONDS 75 /* a peer that takes nothing of its answer for so long is closed */
+#define CONNECTIONS_LEAVING 256    /* beyond the limit: told to go, and not closed yet */
 #define LISTEN_BACKLOG 512
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -84,6 +85,48 @@ void http_peer_unwatch(struct http_peer *peer)
 		uv_poll_stop(&peer->hangup);
 }
 
+/* --- idle connections --- */
+
+static void idle_end(struct http_peer *peer)
+{
+	struct http_server *server = peer->server;
+
+	if (!peer->idle)
+		return;
+	peer->idle = false;
+	*(peer->idle_previous ? &peer->idle_previous->idle_next : &server->idle_first) = peer->idle_next;
+	*(peer->idle_next ? &peer->idle_next->idle_previous : &server->idle_last) = peer->idle_previous;
+	peer->idle_next = peer->idle_previous = NULL;
+}
+
+void http_peer_busy(struct http_peer *peer)
+{
+	idle_end(peer);
+}
+
+static void idle_begin(struct http_peer *peer)
+{
+	struct http_server *server = peer->server;
+
+	idle_end(peer);
+	peer->idle = true;
+	peer->idle_previous = server->idle_last;
+	*(server->idle_last ? &server->idle_last->idle_next : &server->idle_first) = peer;
+	server->idle_last = peer;
+}
+
+/* Who comes when all places are taken gets that of the one that has done nothing for the longest time; what
+ * is being asked or answered keeps its place. */
+static void make_room(struct http_server *server)
+{
+	struct http_peer *peer = server->idle_first;
+
+	if (server->connections <= server->options.connections_max || !peer)
+		return;
+	idle_end(peer);
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
 static void connection_changed(void *payload, struct MHD_Connection *connection, void **socket_context,
 							   enum MHD_ConnectionNotificationCode code)
 {
@@ -101,12 +144,17 @@ static void connection_changed(void *payload, struct MHD_Connection *connection,
 		peer->handles_open = 1;
 		http_peer_deadline(peer, server->options.header_deadline_ms);
 		*socket_context = peer;
+		server->connections++;
+		make_room(server);
+		idle_begin(peer);
 		return;
 	}
 	struct http_peer *peer = *socket_context;
 	if (!peer)
 		return;
 	*socket_context = NULL;
+	server->connections--;
+	idle_end(peer);
 	if (peer->hangup_ready) {
 		uv_poll_stop(&peer->hangup);
 		uv_close((uv_handle_t *)&peer->hangup, peer_handle_closed);
@@ -123,6 +171,7 @@ static void *request_begun(void *payload, const char *target, struct MHD_Connect
 	struct http_peer *peer = info->socket_context;
 
 	http_peer_deadline(peer, server->options.header_deadline_ms);
+	idle_begin(peer); /* now last: it has begun to ask */
 	peer->request = http_request_new(server, peer, target);
 	server->answering++;
 	return peer->request;
@@ -153,6 +202,7 @@ static void request_completed(void *payload, struct MHD_Connection *connection, 
 	peer->request = NULL;
 	http_peer_unwatch(peer);
 	http_peer_deadline(peer, server->options.idle_deadline_ms);
+	idle_begin(peer);
 	http_request_detach(request);
 }
 
@@ -314,7 +364,7 @@ static int start_daemon(struct http_server *server, int fd, struct hc_error *err
 		MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_URI_LOG_CALLBACK, request_begun,
 		server, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
-		keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
+		keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT, options->connections_max + CONNECTIONS_LEAVING,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HC_LIMIT_HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 0,
 		secure ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls, MHD_OPTION_END);

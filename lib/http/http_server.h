@@ -51,6 +51,8 @@ struct http_server_options {
 	int header_deadline_ms;
 	int body_deadline_ms;
 	int idle_deadline_ms; /* between two requests of one connection */
+	/* Beyond it who comes takes the place of the connection that has kept us waiting for a whole request for
+	 * the longest time. The process needs as many file descriptors, and some. */
 	unsigned connections_max;
 };
 

@@ -40,6 +40,7 @@ struct fixture {
 	size_t flooded;
 	size_t pending_max;
 	int body_deadline_ms; /* 0: short */
+	unsigned connections_max;
 	bool stopped;
 	uv_async_t done;
 	void (*client)(struct fixture *fixture);
@@ -281,9 +282,10 @@ static void play(struct fixture *fixture, void (*client)(struct fixture *))
 		.payload = fixture,
 		.body_bytes_max = BODY_MAX,
 		.body_limit = limit_of,
-		.header_deadline_ms = 200,
+		.header_deadline_ms = fixture->connections_max ? 20000 : 200,
 		.body_deadline_ms = fixture->body_deadline_ms ? fixture->body_deadline_ms : 200,
-		.idle_deadline_ms = 400,
+		.idle_deadline_ms = fixture->connections_max ? 20000 : 400,
+		.connections_max = fixture->connections_max,
 	};
 	struct hc_error err = {0};
 	pthread_t thread;
@@ -531,6 +533,43 @@ static void client_slow_reader(struct fixture *fixture)
 /* Streams and unanswered requests are open when the server stops: both end in order. */
 static int stop_fd[2];
 
+#define PLACES 16
+#define CROWD 300 /* more than the server lets in and has told to leave, together */
+
+/* Silent ones, ones that drip a head and ones that drip a body, many more than there are places. */
+static void client_crowd(struct fixture *fixture)
+{
+	static const char *const beginnings[] = {
+		"", "GET /echo HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\nx"};
+	int fds[CROWD];
+	int busy = client_connect(fixture->port);
+
+	/* What is being answered keeps its place. */
+	client_send(busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (__atomic_load_n(&fixture->handled, __ATOMIC_RELAXED) < 1)
+		usleep(1000);
+	for (size_t index = 0; index < CROWD; index++) {
+		fds[index] = client_connect(fixture->port);
+		client_send(fds[index], beginnings[index % HC_COUNT(beginnings)]);
+		if (index % 50)
+			continue;
+		int64_t begun_ms = hc_clock_boot_ms();
+		HC_AUTO_FREE answer = exchange(fixture->port, LAST, NULL);
+		EXPECT(count_served(answer) == 1);
+		EXPECT(hc_clock_boot_ms() - begun_ms < 10000); /* not one of their deadlines */
+	}
+	/* The last ones to come still are heard, and soon. */
+	int64_t asked_ms = hc_clock_boot_ms();
+	client_send(fds[CROWD - 3], LAST);
+	HC_AUTO_FREE late = client_read(fds[CROWD - 3], NULL);
+	EXPECT(count_served(late) == 1);
+	EXPECT(hc_clock_boot_ms() - asked_ms < 10000);
+	EXPECT(fixture->gone == 0);
+	for (size_t index = 0; index < CROWD; index++)
+		close(fds[index]);
+	stop_fd[0] = busy;
+}
+
 static void client_leaves_open(struct fixture *fixture)
 {
 	stop_fd[0] = client_connect(fixture->port);
@@ -621,6 +660,17 @@ static void a_stop_ends_streams_in_order(void **state)
 	assert_true(hc_ends_with(answer, "stopping"));
 }
 
+static void a_crowd_keeps_nobody_out(void **state)
+{
+	struct fixture fixture = {.connections_max = PLACES, .body_deadline_ms = 20000};
+
+	(void)state;
+	play(&fixture, client_crowd);
+	HC_AUTO_FREE answer = client_read(stop_fd[0], NULL);
+	close(stop_fd[0]);
+	assert_true(hc_ends_with(answer, "stopping"));
+}
+
 static void bad_addresses_are_refused(void **state)
 {
 	static const char *const addresses[] = {"6443", "127.0.0.1:http", "no such host:1", "unix:"};
@@ -642,11 +692,12 @@ static void bad_addresses_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors_are_refused),          cmocka_unit_test(answers_arrive),
-		cmocka_unit_test(endless_body_is_413),          cmocka_unit_test(drips_are_cut),
-		cmocka_unit_test(leaving_peers_are_noticed),    cmocka_unit_test(slow_readers_hold_the_writer_back),
-		cmocka_unit_test(a_stop_ends_streams_in_order), cmocka_unit_test(bad_addresses_are_refused),
-		cmocka_unit_test(a_route_may_take_more),        cmocka_unit_test(large_bodies_share_their_room),
+		cmocka_unit_test(vectors_are_refused),           cmocka_unit_test(answers_arrive),
+		cmocka_unit_test(endless_body_is_413),           cmocka_unit_test(drips_are_cut),
+		cmocka_unit_test(leaving_peers_are_noticed),     cmocka_unit_test(slow_readers_hold_the_writer_back),
+		cmocka_unit_test(a_stop_ends_streams_in_order),  cmocka_unit_test(bad_addresses_are_refused),
+		cmocka_unit_test(a_crowd_keeps_nobody_out),      cmocka_unit_test(a_route_may_take_more),
+		cmocka_unit_test(large_bodies_share_their_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
