@@ -41,6 +41,8 @@ static const struct option_row rows[] = {
 	{'U', 0, "server", "URL", "the API's address as the others reach it"},
 	{'P', 0, "prune", NULL, "remove what the last apply of the same --set contained and this one does not"},
 	{'E', 0, "set", "NAME", "name of what is applied together; only with it something can be pruned"},
+	{'I', 0, "from-file", "[KEY=]FILE", "the value is what is in the file, as it is; may be repeated"},
+	{'X', 0, "exact", NULL, "keep the line's end that standard input ends with"},
 	{'k', 0, "kubeconfig", "FILE", "go where this file of kubectl's leads"},
 	{'c', 0, "context", "NAME", "the same, by this context of it"},
 	{'s', 0, "state", "DIR", "state folder of the platform (default: $HELVETIA_STATE or /var/lib/helvetia)"},
@@ -165,6 +167,8 @@ static bool *switch_of(struct arguments *arguments, char letter)
 		return &arguments->merge;
 	case 'P':
 		return &arguments->prune;
+	case 'X':
+		return &arguments->exact;
 	default:
 		return NULL;
 	}
@@ -188,8 +192,10 @@ static int set_option(struct arguments *arguments, char letter, const char *valu
 	case 'o':
 		return read_output(value, &arguments->output);
 	case 'f':
+	case 'I':
 		if (arguments->file_count == ARGUMENTS_FILES_MAX) {
-			fprintf(stderr, "helvetia: --file: more than %d; name a folder instead\n", ARGUMENTS_FILES_MAX);
+			fprintf(stderr, "helvetia: --%s: more than %d\n", letter == 'f' ? "file" : "from-file",
+					ARGUMENTS_FILES_MAX);
 			return -1;
 		}
 		arguments->files[arguments->file_count++] = value;

@@ -42,6 +42,7 @@ struct arguments {
 	bool without_socket; /* set by commands: the token is wanted, not the unix socket */
 	bool merge;
 	bool prune;
+	bool exact;
 };
 
 /* What a command takes: letters of the option table ("nof" …), the least and most positions, and its help. */

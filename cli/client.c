@@ -166,6 +166,7 @@ static const struct {
 	{"builds", {"build", NULL}, "/apis/helvetia.cloud/v1", true},
 	{"tokens", {"token", NULL}, "/apis/helvetia.cloud/v1", true},
 	{"users", {"user", NULL}, "/apis/helvetia.cloud/v1", false},
+	{"secrets", {"secret", NULL}, "/api/v1", true},
 	{"namespaces", {"namespace", "ns", NULL}, "/api/v1", false},
 	{"events", {"event", "ev", NULL}, "/api/v1", true},
 };

@@ -41,6 +41,7 @@ extern const struct command command_redeploy;
 extern const struct command command_resume;
 extern const struct command command_rollback;
 extern const struct command command_scale;
+extern const struct command command_secret;
 extern const struct command command_status;
 extern const struct command command_suspend;
 extern const struct command command_token;

@@ -16,7 +16,7 @@ static const char *plural_of(const char *word)
 	if (!plural)
 		fprintf(stderr,
 				"helvetia: there is no kind \"%s\"; there are services, deployments, builds, namespaces, "
-				"events, users "
+				"events, secrets, users "
 				"and tokens\n",
 				word);
 	return plural;
@@ -36,7 +36,7 @@ static int run_get(int argc, char **argv)
 {
 	static const struct arguments_spec spec = {
 		.usage = "usage: helvetia get KIND [NAME] [OPTION…]",
-		.help = "Kinds: services, deployments, builds, namespaces, events, users, tokens.\n",
+		.help = "Kinds: services, deployments, builds, namespaces, events, secrets, users, tokens.\n",
 		.letters = "nAo",
 		.positions_min = 1,
 		.positions_max = 2,

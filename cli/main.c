@@ -9,11 +9,12 @@
 
 /* In the order of `helvetia help`. */
 static const struct command *const COMMANDS[] = {
-	&command_up,         &command_down,     &command_status,       &command_apply,   &command_diff,
-	&command_plan,       &command_get,      &command_describe,     &command_explain, &command_events,
-	&command_logs,       &command_scale,    &command_suspend,      &command_resume,  &command_rollback,
-	&command_redeploy,   &command_delete,   &command_invite,       &command_login,   &command_token,
-	&command_kubeconfig, &command_webhooks, &command_webhook_send, &command_prepare, &command_part,
+	&command_up,       &command_down,       &command_status,   &command_apply,        &command_diff,
+	&command_plan,     &command_get,        &command_describe, &command_explain,      &command_events,
+	&command_logs,     &command_scale,      &command_suspend,  &command_resume,       &command_rollback,
+	&command_redeploy, &command_delete,     &command_secret,   &command_invite,       &command_login,
+	&command_token,    &command_kubeconfig, &command_webhooks, &command_webhook_send, &command_prepare,
+	&command_part,
 };
 
 static void print_help(FILE *stream)

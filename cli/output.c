@@ -189,6 +189,24 @@ static void cell_message(const json_t *object, char cell[CELL_SIZE])
 	fill(cell, json_text_at(object, "status", "message", NULL));
 }
 
+static void cell_type(const json_t *object, char cell[CELL_SIZE])
+{
+	fill(cell, json_text_at(object, "type", NULL));
+}
+
+static void cell_keys(const json_t *object, char cell[CELL_SIZE])
+{
+	HC_AUTO_TEXT keys = {0};
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json_object_get(object, "data"), key, value)
+	{
+		hc_text_printf(&keys, "%s%s", keys.length ? " " : "", key);
+	}
+	fill(cell, hc_text_string(&keys));
+}
+
 static const struct column {
 	const char *plural; /* NULL: of every other kind */
 	const char *title;
@@ -215,6 +233,10 @@ static const struct column {
 	{"builds", "ATTEMPT", cell_attempt},
 	{"builds", "AGE", cell_age},
 	{"builds", "MESSAGE", cell_message},
+	{"secrets", "NAME", cell_name},
+	{"secrets", "TYPE", cell_type},
+	{"secrets", "AGE", cell_age},
+	{"secrets", "KEYS", cell_keys},
 	{"namespaces", "NAME", cell_name},
 	{"namespaces", "STATUS", cell_phase},
 	{"namespaces", "AGE", cell_age},

@@ -3,6 +3,7 @@ import base64
 import glob
 import json
 import os
+import pty
 import shutil
 import socket
 import subprocess
@@ -32,16 +33,17 @@ def found(data):
 
 class Secrets(harness.Scenario):
 
+    def secret(self, *words, value="", code=0):
+        """`helvetia secret WORDS` with this on standard input; what it says."""
+        done = subprocess.run([harness.HELVETIA, "secret", *words, "--state", self.platform.state], text=True,
+                              input=value, capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.refuse("what the command says", (done.stdout + done.stderr).encode())
+        return done.stdout + done.stderr
+
     def set(self, name, values):
-        """Writes keys of a Secret, as a person does who may have made it before."""
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-        status, answer = self.platform.api("PATCH", f"{SECRETS}/{name}", {"data": encoded},
-                                           "application/merge-patch+json")
-        if status == 404:
-            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
-            status, answer = self.platform.api("POST", SECRETS, body)
-        self.assertIn(status, (200, 201), answer)
-        self.assertEqual({key: "" for key in answer["data"]}, answer["data"])
+        for key, value in values.items():
+            self.secret("set", name, key, value=value)
 
     def env(self, name, variable="TOKEN"):
         status, text = self.platform.visit(name, f"/env?name={variable}")
@@ -55,6 +57,41 @@ class Secrets(harness.Scenario):
 
     def app(self, **spec):
         return service("safe", "safe:1", env=[{"name": "TOKEN", "secretRef": {"name": "keys", "key": "token"}}], **spec)
+
+    def test_0_values_come_from_where_nobody_sees_them(self):
+        self.secret("set", "words", "one", "two", value=f"{FIRST}\n{SECOND}\n")
+        path = os.path.join(self.platform.state, "value")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(OTHER)
+        self.secret("set", "words", "--from-file", f"three={path}", "--from-file", path)
+        os.remove(path)
+        self.assertRegex(self.secret("list"), r"words +Opaque +\S+ +one two three value")
+        self.assertIn("no line for", self.secret("set", "words", "one", "two", value="x\n", code=2))
+        self.assertIn("empty", self.secret("set", "words", "one", value="\n", code=2))
+        self.assertIn("not from the command line", self.secret("set", "words", f"one={FIRST}", code=2))
+        self.assertIn("no key none", self.secret("delete", "words", "none", code=3))
+        self.secret("delete", "words", "one", "two", "value")
+        self.assertRegex(self.secret("list", "words"), r"words +Opaque +\S+ +three\n")
+        self.assertIn("must consist", self.secret("set", "words", "a b", value="x", code=8))
+        self.assertIn("not found", self.secret("delete", "nothing", code=3))
+        self.prompted()
+        self.secret("delete", "words")
+
+    def prompted(self):
+        """A terminal is asked, and shows nothing of what is typed."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([harness.HELVETIA, "secret", "set", "words", "typed", "--state", self.platform.state],
+                              stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            while b"typed: " not in shown:
+                shown += os.read(ours, 1024)
+            os.write(ours, SECOND.encode() + b"\n")
+            while b"1 key set" not in shown:
+                shown += os.read(ours, 1024)
+            self.assertEqual(process.wait(30), 0)
+        os.close(ours)
+        self.refuse("the terminal", shown)
 
     def test_1_missing_is_said_and_heals(self):
         self.platform.image("safe:1", "one")
