@@ -13,8 +13,8 @@ import tarfile
 import threading
 import urllib.parse
 
-from e2e_push import Repositories, manifest
 from harness import eventually, main, service
+from repositories import Repositories, manifest
 
 OUTSIDE = "198.51.100.2"  # TEST-NET-2: nobody else's
 LINK_LOCAL = "169.254.77.77"

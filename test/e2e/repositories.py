@@ -12,6 +12,7 @@ import tempfile
 import urllib.parse
 import uuid
 
+import webhook_payloads
 from git_server import GitServer
 from harness import PublicConnection, Scenario, eventually
 
@@ -45,13 +46,16 @@ class Repository:
             before = self.head()
         except subprocess.CalledProcessError:
             before = ZERO
-        for name, text in files.items():
-            with open(os.path.join(self.work, name.replace("__", ".")), "w", encoding="utf-8") as file:
-                file.write(text)
+        self.write(**files)
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
         self.git("push", "-q", "origin", "main")
         return before, self.head()
+
+    def write(self, **files):
+        for name, text in files.items():
+            with open(os.path.join(self.work, name.replace("__", ".")), "w", encoding="utf-8") as file:
+                file.write(text)
 
     def version(self, version):
         return self.commit(version, Dockerfile=f"FROM push-base:1\nENV VERSION={version}\n")
@@ -71,6 +75,8 @@ class Repositories(Scenario):
 
     workers = []
     worker_argv = None
+    controllers = []
+    controller_argv = None
 
     @classmethod
     def setUpClass(cls):
@@ -91,7 +97,7 @@ class Repositories(Scenario):
 
     @classmethod
     def tearDownClass(cls):
-        for each in cls.workers:
+        for each in cls.workers + cls.controllers:
             each.kill()
             each.wait()
         super().tearDownClass()
@@ -123,6 +129,31 @@ class Repositories(Scenario):
             with open(os.path.join(cls.platform.state, "log", "more-workers.log"), "ab") as log:
                 cls.workers.append(subprocess.Popen(cls.worker_argv, stderr=log, stdin=subprocess.DEVNULL,
                                                     env={**os.environ, "HELVETIA_FAULTS": cls.faults}))
+
+    @classmethod
+    def more_controllers(cls, count):
+        """So many controllers of our own beside the platform's, the dead ones replaced: they stand by."""
+        cls.controllers = [each for each in cls.controllers if each.poll() is None]
+        if cls.controller_argv is None:
+            with open(f"/proc/{cls.platform.pids()['controller']}/cmdline", encoding="utf-8") as file:
+                cls.controller_argv = file.read().split("\0")[:-1]
+        while len(cls.controllers) < count:
+            number = next(each for each in range(count) if not any(one.number == each for one in cls.controllers))
+            socket = os.path.join(cls.platform.state, "run", f"controller-{number}.sock")
+            argv = [socket if before == "--socket" else each
+                    for before, each in zip([""] + cls.controller_argv, cls.controller_argv)]
+            with open(os.path.join(cls.platform.state, "log", f"controller-{number}.log"), "ab") as log:
+                cls.controllers.append(subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL,
+                                                        env={**os.environ, "HELVETIA_FAULTS": cls.faults}))
+            cls.controllers[-1].number = number
+
+    def leader(self):
+        """Pid of the controller that leads, as soon as one does."""
+        def look():
+            pid = int(self.sql("SELECT holder FROM leader")[0][0].rsplit("/", 1)[1])
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # that it is no zombie
+                return pid if file.read().rsplit(")", 1)[1].split()[0] not in "ZX" else None
+        return eventually(look, 30, "a controller leads")
 
     def children(self):
         """Pids of the children of all workers."""
@@ -217,23 +248,29 @@ class Repositories(Scenario):
 
     # --- deliveries ------------------------------------------------------------------------------------------------
 
-    def deliver(self, before, after, repository=None, ref="refs/heads/main", event="push", secret=None, body=None,
-                delivery=None):
-        """A delivery as GitHub sends it, through Traefik at api.DOMAIN: (status, text)."""
-        repository = repository or self.repository
-        body = body if body is not None else json.dumps(
-            {"ref": ref, "before": before, "after": after, "created": before == ZERO, "deleted": after == ZERO,
-             "forced": False, "repository": {"full_name": "e2e/app", "clone_url": repository.url,
-                                             "html_url": repository.url.removesuffix(".git")}}).encode()
-        signature = hmac.new((self.secret if secret is None else secret).encode(), body, hashlib.sha256).hexdigest()
-        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": delivery or str(uuid.uuid4()),
-                   "X-Hub-Signature-256": f"sha256={signature}"}
+    def deliver(self, before, after, repository=None, secret=None, **more):
+        """A push of main as GitHub sends it, through Traefik at api.DOMAIN: (status, text)."""
+        body = json.dumps(webhook_payloads.push((repository or self.repository).url, before, after)).encode()
+        return self.send(body, self.signature(body, secret), **more)
+
+    def signature(self, body, secret=None):
+        return "sha256=" + hmac.new((secret or self.secret).encode(), body, hashlib.sha256).hexdigest()
+
+    def send(self, body, signature, event="push", delivery=None, content_type="application/json", direct=False,
+             headers=None):
+        """One delivery, signed or not, through Traefik or straight to the API: (status, text)."""
+        sent = {"Content-Type": content_type, "User-Agent": "GitHub-Hookshot/044aadd", "Accept": "*/*",
+                "X-GitHub-Delivery": delivery or str(uuid.uuid4()), "X-GitHub-Event": event,
+                "X-GitHub-Hook-ID": "109948940", "X-GitHub-Hook-Installation-Target-ID": "35129377",
+                "X-GitHub-Hook-Installation-Target-Type": "repository", **(headers or {})}
+        if signature:
+            sent["X-Hub-Signature-256"] = signature
         host = f"api.{self.platform.endpoints['domain']}"
+        port = self.platform.api_port if direct else self.platform.https_port
         self.assertTrue(self.platform.endpoints["webhookUrl"].startswith(f"https://{host}:"))
-        connection = PublicConnection(host, self.platform.https_port, 30)
+        connection = PublicConnection(host, port, 30)
         try:
-            connection.request("POST", "/webhooks/github", body,
-                               {"Content-Type": "application/json", "Host": host, **headers})
+            connection.request("POST", "/webhooks/github", body, {"Host": host, **sent})
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:
