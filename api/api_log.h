@@ -6,6 +6,7 @@
 #include "api_watch.h"
 
 #include "http/http_answer.h"
+#include "store/store_job.h"
 
 #define API_LOG_READ_BYTES 16384
 
@@ -30,7 +31,7 @@ struct api_log {
 	uv_timer_t timer;
 
 	/* api_log_build.c */
-	int64_t position;
+	struct store_log_place place;
 	int idle_ms; /* before the next look */
 	bool paused; /* until the peer has taken what waits */
 	uv_work_t work;
@@ -40,6 +41,7 @@ struct api_log {
 	const char *piece;
 	size_t piece_length;
 	bool piece_ended;
+	bool piece_anew; /* it is the beginning of another log than was read before */
 	struct hc_error piece_error;
 
 	/* api_log_controller.c */

@@ -12,6 +12,8 @@
 #define IDLE_LEAST_MS 200
 #define IDLE_MOST_MS 1000
 
+static const char ANEW[] = "\n--- the build begins anew ---\n";
+
 /* --- waiting --- */
 
 static void waited(uv_timer_t *timer)
@@ -38,9 +40,12 @@ void api_log_wait(struct api_log *log)
 
 static void read_piece(struct api_log *log, struct store *store)
 {
-	if (store_build_log_read(store, log->piece_arena, log->build_uid, log->position, PIECE_BYTES, &log->piece,
+	int64_t before = log->place.log;
+
+	if (store_build_log_read(store, log->piece_arena, log->build_uid, &log->place, PIECE_BYTES, &log->piece,
 							 &log->piece_length, &log->piece_ended, &log->piece_error))
 		log->piece_length = 0;
+	log->piece_anew = before && before != log->place.log;
 }
 
 /* Where the last lines begin. */
@@ -50,10 +55,11 @@ static void find_tail(struct api_log *log, struct store *store)
 	size_t length = 0;
 	bool ended = false;
 
-	if (store_build_log_read(store, log->piece_arena, log->build_uid, 0, 2 * STORE_BUILD_LOG_BYTES, &text,
-							 &length, &ended, &log->piece_error))
+	log->place = (struct store_log_place){0};
+	if (store_build_log_read(store, log->piece_arena, log->build_uid, &log->place, 2 * STORE_BUILD_LOG_BYTES,
+							 &text, &length, &ended, &log->piece_error))
 		return;
-	log->position = api_log_last_lines(text, length, log->tail_lines) - text;
+	log->place.position = api_log_last_lines(text, length, log->tail_lines) - text;
 	log->tail_lines = -1; /* of what comes then, all */
 }
 
@@ -68,32 +74,33 @@ static void at_end(struct api_log *log)
 		api_log_wait(log);
 }
 
-static void have_piece(struct api_log *log)
+/* Whether a piece was written, so that another one may follow. */
+static bool have_piece(struct api_log *log)
 {
 	if (log->piece_error.class != HC_OK) {
 		if (log->piece_error.class == HC_NOT_FOUND && log->begun)
 			api_log_end(log, true); /* the build was removed */
 		else
 			api_log_refuse(log, api_status_of_class(log->piece_error.class), log->piece_error.text);
-		return;
+		return false;
 	}
 	api_log_begin(log);
+	if (log->piece_anew)
+		http_stream_write(log->call->request, ANEW, sizeof ANEW - 1);
 	if (log->piece_length == 0) {
 		at_end(log);
-		return;
+		return false;
 	}
-	log->position += (int64_t)log->piece_length;
+	log->place.position += (int64_t)log->piece_length;
 	log->idle_ms = 0;
 	http_stream_write(log->call->request, log->piece, log->piece_length);
 	log->paused = http_stream_pending_bytes(log->call->request) > HC_LIMIT_LOG_PENDING_BYTES;
+	return true;
 }
 
 static void piece_done(struct api_log *log)
 {
-	int64_t before = log->position;
-
-	have_piece(log);
-	if (log->link && !log->paused && log->position > before)
+	if (have_piece(log) && log->link && !log->paused)
 		api_log_build(log);
 }
 

@@ -193,6 +193,7 @@ static int reopen(struct store *store, const char *const values[4], struct hc_er
 		" claims = CASE WHEN $3::boolean THEN 0 ELSE claims END,"
 		" failures = CASE WHEN $3::boolean THEN 0 ELSE failures END,"
 		" log_bytes = CASE WHEN $3::boolean THEN 0 ELSE log_bytes END,"
+		" log_attempt = CASE WHEN $3::boolean THEN attempt + 1 ELSE log_attempt END,"
 		" log_full = log_full AND NOT $3::boolean WHERE id = $1 AND attempt = $2::bigint";
 	HC_AUTO(pg_result) locked = NULL;
 	HC_AUTO(pg_result) cleared = NULL;

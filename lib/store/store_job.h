@@ -97,11 +97,17 @@ int store_job_finish(struct store *store, const char *id, int64_t attempt, const
 /* --- log of a build
  * ----------------------------------------------------------------------------------------------- */
 
-/* From a byte position on, at most max bytes; *ret_ended: the build has ended, nothing more comes behind what
- * was read. NOT_FOUND: no such build, or it was removed. */
-int store_build_log_read(struct store *store, struct hc_arena *arena, const char *build_uid, int64_t position,
-						 size_t max, const char **ret_data, size_t *ret_length, bool *ret_ended,
-						 struct hc_error *err) HC_MUST_CHECK;
+struct store_log_place {
+	int64_t log; /* which log of the build: the attempt that began it; 0: whichever there is */
+	int64_t position;
+};
+/* From a place on, at most max bytes; *ret_ended: the build has ended, nothing more comes behind what was
+ * read. When the build was begun anew meanwhile, what is read is the beginning of the new log. Fills
+ * place->log, and sets place->position to where the bytes begin; the caller moves it on. NOT_FOUND: no such
+ * build, or it was removed. */
+int store_build_log_read(struct store *store, struct hc_arena *arena, const char *build_uid,
+						 struct store_log_place *place, size_t max, const char **ret_data, size_t *ret_length,
+						 bool *ret_ended, struct hc_error *err) HC_MUST_CHECK;
 
 /* --- following a branch
  * ----------------------------------------------------------------------------------------------- */

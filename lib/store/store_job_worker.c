@@ -3,6 +3,7 @@
 #include "store_job_internal.h"
 
 #include "base/limits.h"
+#include <endian.h>
 #include <string.h>
 
 /* In a transaction, because a claim that is repeated on a new connection would be refused as another's. When
@@ -84,25 +85,36 @@ int store_job_finish(struct store *store, const char *id, int64_t attempt, const
 	return 0;
 }
 
-int store_build_log_read(struct store *store, struct hc_arena *arena, const char *build_uid, int64_t position,
-						 size_t max, const char **ret_data, size_t *ret_length, bool *ret_ended,
-						 struct hc_error *err)
+static int64_t cell_binary_number(const struct pg_result *result, int row, int column)
+{
+	uint64_t network;
+
+	memcpy(&network, PQgetvalue(result, row, column), sizeof network);
+	return (int64_t)be64toh(network);
+}
+
+int store_build_log_read(struct store *store, struct hc_arena *arena, const char *build_uid,
+						 struct store_log_place *place, size_t max, const char **ret_data, size_t *ret_length,
+						 bool *ret_ended, struct hc_error *err)
 {
 	/* From the chunk that the position lies in. In one statement, so that "ended" is of the same moment. */
 	static const char sql[] =
-		"SELECT w.piece, $2::text::bigint + length(w.piece) >= j.log_bytes"
-		" AND job_ended(j.state) AND NOT job_retriable(j) FROM jobs j, LATERAL ("
+		"SELECT w.piece, p.first + length(w.piece) >= j.log_bytes"
+		" AND job_ended(j.state) AND NOT job_retriable(j), j.log_attempt, p.first FROM jobs j, LATERAL ("
+		"  SELECT CASE WHEN $4::text::bigint IN (0, j.log_attempt) THEN $2::text::bigint ELSE 0 END AS first"
+		" ) AS p, LATERAL ("
 		"  SELECT coalesce(substring(string_agg(c.data, '' ORDER BY c.position)"
-		"   FROM ($2::text::bigint - min(c.position))::integer + 1 FOR $3::text::integer), '') AS piece"
-		"  FROM build_log_chunks c WHERE c.build_id = j.id AND $2::text::bigint < j.log_bytes"
+		"   FROM (p.first - min(c.position))::integer + 1 FOR $3::text::integer), '') AS piece"
+		"  FROM build_log_chunks c WHERE c.build_id = j.id AND p.first < j.log_bytes"
 		"  AND c.position >= coalesce((SELECT max(f.position) FROM build_log_chunks f"
-		"   WHERE f.build_id = j.id AND f.position <= $2::text::bigint), 0)"
-		"  AND c.position < $2::text::bigint + $3::text::bigint) AS w"
+		"   WHERE f.build_id = j.id AND f.position <= p.first), 0)"
+		"  AND c.position < p.first + $3::text::bigint) AS w"
 		" WHERE j.id = $1::text::uuid AND j.kind = 'build'";
-	const struct store_number from = store_number(position > 0 ? position : 0);
+	const struct store_number from = store_number(place->position > 0 ? place->position : 0);
+	const struct store_number log = store_number(place->log);
 	const struct store_number most = store_number(
 		(int64_t)(max < STORE_BUILD_LOG_BYTES ? max : STORE_BUILD_LOG_BYTES));
-	const char *values[] = {build_uid, from.text, most.text};
+	const char *values[] = {build_uid, from.text, most.text, log.text};
 	HC_AUTO(pg_result) result = NULL;
 
 	if (store_query_binary(store, sql, (int)HC_COUNT(values), values, NULL, NULL, &result, err) < 0)
@@ -112,5 +124,7 @@ int store_build_log_read(struct store *store, struct hc_arena *arena, const char
 	*ret_length = (size_t)PQgetlength(result, 0, 0);
 	*ret_data = hc_arena_strndup(arena, PQgetvalue(result, 0, 0), *ret_length);
 	*ret_ended = *PQgetvalue(result, 0, 1) != 0; /* binary */
+	place->log = cell_binary_number(result, 0, 2);
+	place->position = cell_binary_number(result, 0, 3);
 	return 0;
 }

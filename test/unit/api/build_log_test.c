@@ -224,6 +224,29 @@ static void a_build_is_followed_to_its_end(void **state)
 	drop_service();
 }
 
+/* redeploy of a build that failed: the old text is no place to read on from. */
+static void a_build_that_begins_anew_is_followed_from_its_beginning(void **state)
+{
+	HC_AUTO(hc_arena) arena = hc_arena_new();
+	struct follower follower;
+	struct store_job job;
+	struct hc_error err = {0};
+
+	(void)state;
+	make_service();
+	HC_AUTO_FREE id = make_build();
+	claim(id);
+	write_log(id, "one\n");
+	follower_start(&follower, BUILD_LOG "?follow=true");
+	follower_wait(&follower, "one\n");
+	must(store_job_reopen(store, epoch, id, 1, true, NULL, &err), &err);
+	must(store_job_claim(store, arena, id, 2, "test", &job, &err), &err);
+	must(store_job_log(store, id, 2, "two and more\n", 13, &err), &err);
+	must(store_job_finish(store, id, 2, "test", true, "{\"imageId\":\"sha256:1\"}", &err), &err);
+	follower_done(&follower, "one\n\n--- the build begins anew ---\ntwo and more\n");
+	drop_service();
+}
+
 static void a_long_build_log_arrives_whole(void **state)
 {
 	size_t piece = 1000 * 1000;
@@ -395,6 +418,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_build_is_followed_to_its_end),
+		cmocka_unit_test(a_build_that_begins_anew_is_followed_from_its_beginning),
 		cmocka_unit_test(a_long_build_log_arrives_whole),
 		cmocka_unit_test(a_deployment_begins_with_its_build),
 		cmocka_unit_test(then_come_the_containers),

@@ -515,11 +515,13 @@ static void test_service_goes(void **state)
 
 static void assert_log(const char *uid, int64_t position, size_t max, const char *expected, bool ended)
 {
+	struct store_log_place place = {.position = position};
 	const char *data;
 	size_t length;
 	bool seen;
 
-	assert_ok(store_build_log_read(store, arena, uid, position, max, &data, &length, &seen, &err));
+	assert_ok(store_build_log_read(store, arena, uid, &place, max, &data, &length, &seen, &err));
+	assert_int_equal(place.position, position);
 	assert_int_equal(length, strlen(expected));
 	assert_string_equal(data, expected);
 	assert_int_equal(seen, ended);
@@ -558,7 +560,8 @@ static void test_log(void **state)
 	assert_log(job.view.id, 14, 100, "", false);
 	assert_log(job.view.id, 999, 100, "", false);
 	assert_error(store_job_log(store, source.view.id, 1, "x", 1, &err), HC_INVALID, "has no log");
-	assert_error(store_build_log_read(store, arena, service.uid, 0, 9, &data, &length, &ended, &err),
+	assert_error(store_build_log_read(store, arena, service.uid, &(struct store_log_place){0}, 9, &data,
+									  &length, &ended, &err),
 				 HC_NOT_FOUND, "not found");
 	finish(&job, 1, false, AGAIN);
 	assert_log(job.view.id, 14, 100, "", false); /* to be tried again: more will come */
@@ -576,6 +579,42 @@ static void test_log(void **state)
 	claim(&job, 3);
 	say(&job, 3, "anew\n");
 	assert_log(job.view.id, 0, 100, "anew\n", false);
+}
+
+/* Who followed the old log is not to read on somewhere in the new one, were it longer by now. */
+static void test_log_begun_anew(void **state)
+{
+	struct store_object service = make_service("anew");
+	struct store_job job = make(JOB_BUILD, service.uid, "anew-1");
+	struct store_log_place place = {0};
+	const char *data;
+	size_t length;
+	bool ended;
+
+	(void)state;
+	claim(&job, 1);
+	say(&job, 1, "old\n");
+	assert_ok(store_build_log_read(store, arena, job.view.id, &place, 100, &data, &length, &ended, &err));
+	assert_string_equal(data, "old\n");
+	assert_int_equal(place.log, 1);
+	place.position += (int64_t)length;
+	reopen(&job, 1, false, NULL); /* its worker was lost: the log goes on */
+	claim(&job, 2);
+	assert_ok(store_build_log_read(store, arena, job.view.id, &place, 100, &data, &length, &ended, &err));
+	assert_string_equal(data, "\n--- attempt 2 ---\n");
+	place.position += (int64_t)length;
+	reopen(&job, 2, true, NULL);
+	assert_ok(store_build_log_read(store, arena, job.view.id, &place, 100, &data, &length, &ended, &err));
+	assert_string_equal(data, "");
+	assert_int_equal(place.log, 3);
+	assert_int_equal(place.position, 0);
+	place = (struct store_log_place){.log = 1, .position = 4};
+	claim(&job, 3);
+	say(&job, 3, "a new and longer log\n");
+	assert_ok(store_build_log_read(store, arena, job.view.id, &place, 100, &data, &length, &ended, &err));
+	assert_string_equal(data, "a new and longer log\n");
+	assert_int_equal(place.log, 3);
+	assert_int_equal(place.position, 0);
 }
 
 static void test_log_cap(void **state)
@@ -598,8 +637,9 @@ static void test_log_cap(void **state)
 	assert_log(job.view.id, STORE_BUILD_LOG_BYTES - 12, 100, "xx0123456789", false);
 	say(&job, 1, "beyond");
 	say(&job, 1, "and more");
-	assert_ok(store_build_log_read(store, arena, job.view.id, STORE_BUILD_LOG_BYTES, 100, &data, &read_length,
-								   &ended, &err));
+	struct store_log_place place = {.position = STORE_BUILD_LOG_BYTES};
+	assert_ok(
+		store_build_log_read(store, arena, job.view.id, &place, 100, &data, &read_length, &ended, &err));
 	assert_string_equal(data, last);
 	assert_sql(&server,
 			   "SELECT sum(length(data)) FROM build_log_chunks c JOIN jobs j ON j.id = c.build_id"
@@ -688,7 +728,7 @@ int main(void)
 		cmocka_unit_test(test_failures),       cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_service_goes),   cmocka_unit_test(test_log),
 		cmocka_unit_test(test_log_cap),        cmocka_unit_test(test_wanted),
-		cmocka_unit_test(test_compaction),
+		cmocka_unit_test(test_log_begun_anew), cmocka_unit_test(test_compaction),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
