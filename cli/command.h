@@ -30,6 +30,7 @@ extern const struct command command_down;
 extern const struct command command_events;
 extern const struct command command_explain;
 extern const struct command command_get;
+extern const struct command command_git_serve;
 extern const struct command command_invite;
 extern const struct command command_kubeconfig;
 extern const struct command command_login;

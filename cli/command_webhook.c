@@ -18,6 +18,8 @@
 #define DELIVERIES_PATH "/webhooks/deliveries"
 #define SECRET_BYTES_MAX 4096
 #define SEND_TIMEOUT_MS 10000
+#define OPTIONS_BYTES_MAX 8192
+#define OPTION_WORDS_MAX 32
 
 /* --- webhooks --- */
 
@@ -138,9 +140,12 @@ struct sender {
 static const char send_usage[] =
 	"usage: helvetia webhook-send --url URL --secret-file FILE --repository URL [--ca-file FILE]\n"
 	"         [--default-branch NAME] {--ref REF --before COMMIT --after COMMIT | --stdin}\n"
+	"       helvetia webhook-send FILE\n"
 	"Posts a push as GitHub does, signed with the secret. --stdin reads the lines of Git's post-receive "
 	"hook:\n"
-	"OLD NEW REF. Exit code 0 when the platform took it, 9 when it refused the signature, 5 when it is "
+	"OLD NEW REF. A FILE of such options, one a line, may be given instead: a hook can then begin with\n"
+	"`#!/usr/bin/helvetia webhook-send`. Exit code 0 when the platform took it, 9 when it refused the "
+	"signature, 5 when it is "
 	"away.\n";
 
 enum { URL, SECRET_FILE, REPOSITORY, CA_FILE, DEFAULT_BRANCH, REF, BEFORE, AFTER, STDIN, HELP };
@@ -198,6 +203,42 @@ static int read_options(int argc, char **argv, struct sender *sender)
 		return -1;
 	}
 	return 0;
+}
+
+size_t webhook_options_split(char *text, char **ret_words, size_t words_max)
+{
+	size_t count = 0;
+	char *position = NULL;
+
+	for (char *line = strtok_r(text, "\r\n", &position); line && count + 2 <= words_max;
+		 line = strtok_r(NULL, "\r\n", &position)) {
+		char *value = strchr(line, ' ');
+
+		if (*line != '-')
+			continue;
+		if (value)
+			*value++ = '\0';
+		ret_words[count++] = line;
+		if (value)
+			ret_words[count++] = value;
+	}
+	return count;
+}
+
+/* The kernel runs `helvetia webhook-send FILE` for a FILE whose first line names it. Words live in *ret_text.
+ */
+static int read_options_file(char **argv, struct sender *sender, char **ret_text)
+{
+	char *words[OPTION_WORDS_MAX + 2] = {argv[0]};
+	struct hc_error err = {0};
+	size_t count;
+
+	if (hc_file_read(argv[1], OPTIONS_BYTES_MAX, ret_text, NULL, &err)) {
+		fprintf(stderr, "helvetia: %s\n", err.text);
+		return -1;
+	}
+	count = webhook_options_split(*ret_text, words + 1, OPTION_WORDS_MAX);
+	return read_options((int)count + 1, words, sender);
 }
 
 static int send_push(struct sender *sender, const struct webhook_push *push)
@@ -274,7 +315,9 @@ static int open_sender(struct sender *sender)
 static int run_send(int argc, char **argv)
 {
 	struct sender sender = {0};
-	int parsed = read_options(argc, argv, &sender);
+	HC_AUTO_FREE text = NULL;
+	int parsed = argc == 2 && *argv[1] != '-' ? read_options_file(argv, &sender, &text)
+											  : read_options(argc, argv, &sender);
 	int code;
 
 	if (parsed)

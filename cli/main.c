@@ -14,7 +14,7 @@ static const struct command *const COMMANDS[] = {
 	&command_logs,     &command_scale,      &command_suspend,  &command_resume,       &command_rollback,
 	&command_redeploy, &command_delete,     &command_secret,   &command_invite,       &command_login,
 	&command_token,    &command_kubeconfig, &command_webhooks, &command_webhook_send, &command_prepare,
-	&command_part,
+	&command_part,     &command_git_serve,
 };
 
 static void print_help(FILE *stream)

@@ -31,7 +31,7 @@ static void describe_parts(struct up *up)
 		[UP_POSTGRES] = {"postgres", "PostgreSQL"}, [UP_REDIS] = {"redis", "Redis"},
 		[UP_ENGINE] = {"dockerd", "Docker Engine"}, [UP_API] = {"api", "API"},
 		[UP_TRAEFIK] = {"traefik", "Traefik"},      [UP_CONTROLLER] = {"controller", "controller"},
-		[UP_WORKER] = {"worker", "worker"},
+		[UP_WORKER] = {"worker", "worker"},         [UP_GIT] = {"git", "Git server"},
 	};
 
 	for (size_t i = 0; i < UP_PART_COUNT; i++) {
@@ -86,8 +86,8 @@ static int step_state(struct up *up, struct hc_error *err)
 		return -1;
 	if (up_settings_load(up, err) && err->class != HC_NOT_FOUND)
 		return -1;
-	if (up_composed_refuse(up, false, err) || up_settings_choose(up, err) || up_settings_save(up, err) ||
-		hc_file_write(up_path(up, "run/active"), "", 0, 0644, err))
+	if (up_composed_refuse(up, false, err) || up_settings_choose(up, err) || up_sample_choose(up, err) ||
+		up_settings_save(up, err) || hc_file_write(up_path(up, "run/active"), "", 0, 0644, err))
 		return -1;
 	up_step_end(up, hc_arena_printf(up->arena, "%s locked", up->state));
 	return 0;
@@ -154,14 +154,17 @@ static int start_all(struct up *up, struct hc_error *err)
 static void print_addresses(struct up *up)
 {
 	printf("\nHelvetia Cloud is ready.\n\n"
-		   "  sample         %s\n"
+		   "  sample         %s\n%s"
 		   "  applications   %s and http://SERVICE.%s:%d\n"
 		   "  API            https://127.0.0.1:%d (CA %s)\n"
 		   "  kubeconfig     %s\n"
 		   "  everything     %s\n"
 		   "  Docker Engine  %s%s\n\n"
 		   "Ctrl-C stops it; volumes, images and the database are kept.\n",
-		   up->options.no_sample ? "none" : up_url(up, hc_arena_printf(up->arena, "hello.%s", up->domain)),
+		   up->sample ? up_sample_url(up) : "none",
+		   up->sample ? hc_arena_printf(up->arena, "                 git clone %s, edit, commit, git push\n",
+										up_git_url(up))
+					  : "",
 		   up_url(up, hc_arena_printf(up->arena, "SERVICE.%s", up->domain)), up->domain, up->http_port,
 		   up->api_port, up_path(up, "certificates/ca.crt"), up_path(up, "kubeconfig"),
 		   up_path(up, "endpoints.json"), up->docker_host, up->embedded_engine ? " (embedded)" : "");
@@ -202,13 +205,14 @@ static void restart(struct up *up, struct up_process *process)
 /* One turn: waits for the nearest of all that can happen, and handles it. */
 static void turn(struct up *up)
 {
-	struct pollfd waited[UP_PART_COUNT + 1];
+	struct pollfd waited[UP_PART_COUNT + 2];
 	int64_t now_ms = hc_clock_boot_ms();
-	int64_t wait_ms = HOUSEKEEPING_MS;
+	int64_t wait_ms = up_live_turn(up, HOUSEKEEPING_MS);
 	nfds_t count = 0;
 	char how[128];
 
 	waited[count++] = (struct pollfd){.fd = up->signal_fd, .events = POLLIN};
+	waited[count++] = (struct pollfd){.fd = up->live.fd, .events = POLLIN}; /* -1 is passed over */
 	for (size_t i = 0; i < UP_PART_COUNT; i++) {
 		struct up_process *process = &up->process[i];
 
@@ -265,6 +269,7 @@ static int run_up(int argc, char **argv)
 		code = fail("up", &err, err.class == HC_INVALID ? COMMAND_USAGE : COMMAND_FAILED);
 	else if (!start_all(&up, &err)) {
 		print_addresses(&up);
+		up_live_open(&up);
 		while (!up.stop_requested)
 			turn(&up);
 		err = (struct hc_error){0};

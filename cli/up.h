@@ -10,7 +10,9 @@
  *   up_bridge.c     the bridge for the steps of builds
  *   up_leftover.c   what outlives the embedded engine
  *   up_files.c      secrets, kubeconfig, endpoints.json
+ *   up_git.c        the sample's repository, its hook and its server
  *   up_sample.c     the sample application
+ *   up_live.c       pushes to it, told while they go live
  *   up_stop.c       taking it all down, in order
  *   up_http.c       one HTTP request over libcurl
  *   prepare.c       files and command lines for parts that compose runs
@@ -26,6 +28,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "base/text.h"
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +37,10 @@
 #define UP_FINGERPRINT_SIZE 65
 #define UP_PREFIXES_MAX 16
 #define QUEUE_NAME "helvetia-builds"
+#define UP_SAMPLE_NAME "sample"
+#define UP_SAMPLE_BRANCH "main"
+#define UP_SAMPLE_REPOSITORY "sample/sample.git" /* in the state folder */
+#define UP_COMMIT_SIZE 41
 
 enum up_part {
 	UP_POSTGRES,
@@ -43,6 +50,7 @@ enum up_part {
 	UP_TRAEFIK,
 	UP_CONTROLLER,
 	UP_WORKER,
+	UP_GIT, /* only with a sample */
 	UP_PART_COUNT
 };
 
@@ -89,6 +97,18 @@ struct up_options {
 	bool yes;
 };
 
+/* A push that is told while it goes live. */
+struct up_live {
+	int fd; /* tells that a branch has moved; -1: nothing is told */
+	bool following;
+	char commit[UP_COMMIT_SIZE]; /* of the branch, as last seen */
+	char *said;                  /* words of the last line; owned */
+	const char *url;             /* of the page; in the arena */
+	const char *authority;
+	int64_t since_ms; /* boot clock, as look_at_ms */
+	int64_t look_at_ms;
+};
+
 struct up {
 	struct hc_arena *arena; /* lives as long as the supervisor; owns every text below */
 	struct up_options options;
@@ -105,6 +125,7 @@ struct up {
 	int api_port;
 	int redis_port;
 	int traefik_port;
+	int git_port; /* of the sample's repository; 0: never had one */
 	bool embedded_engine;
 	bool composed; /* compose runs the parts, `helvetia prepare` what they share; … to here */
 	const char *postgres_programs; /* folder of initdb and postgres */
@@ -117,6 +138,8 @@ struct up {
 	int signal_fd;
 	int pool_fd; /* claims the network pool on this machine */
 	bool stop_requested;
+	bool sample; /* wanted, and not one of an older version */
+	struct up_live live;
 	int step;
 	int64_t step_started_ms;
 };
@@ -130,6 +153,10 @@ char *up_path(struct up *up, const char *format, ...) HC_PRINTF(2, 3);
 void up_step_begin(struct up *up, const char *title); /* "[3/9] PostgreSQL … " */
 void up_step_end(struct up *up, const char *outcome); /* "ready in 0.8 s": outcome and the time it took */
 void up_say(const char *format, ...) HC_PRINTF(1, 2); /* one indented line */
+
+/* One line that is written over on a terminal until it is the last one; elsewhere only when it changed or is
+ * last. */
+void up_live_line(bool last, bool changed, const char *format, ...) HC_PRINTF(3, 4);
 
 /* --- options, settings, lock --- */
 
@@ -252,7 +279,26 @@ int up_traefik_write(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_traefik_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_controller_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
 int up_worker_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+int up_git_prepare(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+int up_git_repository(struct up *up, struct hc_error *err)
+	HC_MUST_CHECK;                  /* made when absent, with its hook */
+char *up_git_prefix(struct up *up); /* http://127.0.0.1:PORT/, which this run allows; in the arena */
+char *up_git_url(struct up *up);
+int up_sample_choose(struct up *up, struct hc_error *err) HC_MUST_CHECK; /* sets sample, git_port */
+char *up_sample_url(struct up *up);                                      /* of the page; in the arena */
 int up_sample_deploy(struct up *up, struct hc_error *err) HC_MUST_CHECK;
+
+/* --- pushes to the sample --- */
+
+void up_live_open(struct up *up);
+void up_live_close(struct up *up);
+/* Milliseconds until it wants to be called again, at most wait_ms. */
+int64_t up_live_turn(struct up *up, int64_t wait_ms);
+/* Of a list of Deployments the newest one of that commit, borrowed; NULL: none. */
+const json_t *up_live_find(const json_t *list, const char *service, const char *commit);
+enum up_live_state { UP_LIVE_GOES_ON, UP_LIVE_DONE, UP_LIVE_FAILED };
+/* Appends what a line says of it; NULL: there is no Deployment yet. */
+enum up_live_state up_live_describe(const json_t *deployment, const char *url, struct hc_text *text);
 
 /* --- files --- */
 

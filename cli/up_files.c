@@ -116,6 +116,8 @@ int up_endpoints_write(struct up *up, struct hc_error *err)
 					 hc_arena_printf(up->arena, "%s/webhooks/github",
 									 up_url(up, hc_arena_printf(up->arena, "api.%s", up->domain))),
 					 "webhookSecretFile", up_path(up, "secrets/webhook-secret"), "pids", pids(up));
+	if (root && up->sample)
+		json_object_set_new(root, "sampleRepository", json_string(up_git_url(up)));
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	json_decref(root);
 	if (!text)

@@ -267,8 +267,12 @@ int up_init(struct up *up, const struct up_options *options, struct hc_error *er
 {
 	char *state;
 
-	*up = (struct up){
-		.arena = hc_arena_new(), .options = *options, .lock_fd = -1, .pool_fd = -1, .signal_fd = -1};
+	*up = (struct up){.arena = hc_arena_new(),
+					  .options = *options,
+					  .lock_fd = -1,
+					  .pool_fd = -1,
+					  .signal_fd = -1,
+					  .live.fd = -1};
 	for (size_t i = 0; i < UP_PART_COUNT; i++)
 		up->process[i].pidfd = -1;
 	if (options->state[0] == '/') {
@@ -302,6 +306,7 @@ void up_done(struct up *up)
 	for (size_t i = 0; i < UP_PART_COUNT; i++)
 		if (up->process[i].pidfd >= 0)
 			close(up->process[i].pidfd);
+	up_live_close(up);
 	if (up->signal_fd >= 0)
 		close(up->signal_fd);
 	if (up->pool_fd >= 0)
@@ -408,6 +413,7 @@ int up_settings_load(struct up *up, struct hc_error *err)
 		up->embedded_engine = embedded;
 		up->composed = composed;
 		load_prefixes(up, json_object_get(root, "repositoryPrefixes"));
+		up->git_port = (int)json_integer_value(json_object_get(root, "gitPort")); /* absent: 0 */
 	} else {
 		hc_fail(err, HC_INVALID, "%s: %s", path, problem.text);
 	}
@@ -418,10 +424,10 @@ int up_settings_load(struct up *up, struct hc_error *err)
 int up_settings_save(struct up *up, struct hc_error *err)
 {
 	json_t *root = json_pack(
-		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "domain", up->domain, "dockerHost",
+		"{s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "domain", up->domain, "dockerHost",
 		up->docker_host, "embeddedEngine", up->embedded_engine, "networkPool", up->network_pool, "httpPort",
 		up->http_port, "httpsPort", up->https_port, "apiPort", up->api_port, "redisPort", up->redis_port,
-		"traefikPort", up->traefik_port, "installation", up->installation ? up->installation : "", "composed",
+		"traefikPort", up->traefik_port, "gitPort", up->git_port, "installation", up->installation ? up->installation : "", "composed",
 		up->composed, "repositoryPrefixes", save_prefixes(up));
 	HC_AUTO_FREE text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 

@@ -87,11 +87,15 @@ char **up_arguments_with_prefixes(struct up *up, const char *const *argv)
 
 	while (argv[count])
 		count++;
-	all = hc_arena_alloc_array(up->arena, count + 2 * UP_PREFIXES_MAX + 1, sizeof(*all));
+	all = hc_arena_alloc_array(up->arena, count + 2 * UP_PREFIXES_MAX + 3, sizeof(*all));
 	memcpy(all, argv, count * sizeof(*all));
 	for (; up->prefixes[prefixes]; prefixes++) {
 		all[count++] = "--allow-repository-prefix";
 		all[count++] = up->prefixes[prefixes];
+	}
+	if (up->sample) {
+		all[count++] = "--allow-repository-prefix";
+		all[count++] = up_git_prefix(up);
 	}
 	return up_arguments(up, all);
 }

@@ -161,6 +161,7 @@ int up_stop(struct up *up, struct hc_error *err)
 {
 	struct hc_error first = {0}, problem = {0};
 
+	up_process_stop(up, &up->process[UP_GIT]);
 	up_process_stop(up, &up->process[UP_WORKER]);
 	up_process_stop(up, &up->process[UP_CONTROLLER]);
 	up_process_stop(up, &up->process[UP_TRAEFIK]);

@@ -32,12 +32,37 @@ void up_step_end(struct up *up, const char *outcome)
 	fflush(stdout);
 }
 
+static bool line_open; /* the terminal's last line is to be written over */
+
+static void line_begin(void)
+{
+	fputs(line_open ? "\r\033[2K      " : "      ", stdout);
+	line_open = false;
+}
+
+void up_live_line(bool last, bool changed, const char *format, ...)
+{
+	bool terminal = isatty(STDOUT_FILENO);
+	va_list arguments;
+
+	if (!terminal && !last && !changed)
+		return;
+	line_begin();
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	line_open = terminal && !last;
+	if (!line_open)
+		putchar('\n');
+	fflush(stdout);
+}
+
 void up_say(const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	fputs("      ", stdout);
+	line_begin();
 	vprintf(format, arguments);
 	putchar('\n');
 	va_end(arguments);

@@ -5,6 +5,7 @@
 /* Requests. 3 MiB is what a Kubernetes API server takes; larger manifests are a mistake. */
 #define HC_LIMIT_REQUEST_BODY_BYTES (3U * 1024 * 1024)
 #define HC_LIMIT_WEBHOOK_BODY_BYTES (25U * 1024 * 1024) /* what GitHub sends at most */
+#define HC_LIMIT_GIT_PUSH_BYTES (32U * 1024 * 1024) /* to the repository that `helvetia up` serves */
 #define HC_LIMIT_LARGE_BODIES_BYTES (96U * 1024 * 1024) /* of all bodies being read, what they have beyond that */
 #define HC_LIMIT_HEADER_BYTES 16384 /* request line and headers; also a connection's memory in libmicrohttpd */
 #define HC_LIMIT_HEADER_DEADLINE_MS 10000

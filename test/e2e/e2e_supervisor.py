@@ -4,6 +4,7 @@ one machine. (What it leaves behind on the machine is in e2e_up_down.py.)"""
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -175,19 +176,57 @@ class Sample(unittest.TestCase):
         platform = Platform(sample=True)
         try:
             platform.start()
-            status, text = platform.visit("hello")
+            status, text = platform.visit("sample")
             self.assertEqual(status, 200)
             self.assertIn("Helvetia Cloud", text)
-            self.assertIn(f"https://hello.localhost:{platform.https_port}", platform.said())
+            self.assertIn(f"https://sample.localhost:{platform.https_port}", platform.said())
             platform.interrupt()
             platform.start()
             self.assertIn("left as it is", platform.said())
-            eventually(lambda: platform.visit("hello")[0] == 200, 30, "the sample answers again")
-            platform.delete("hello")
-            eventually(lambda: platform.service("hello") is None, 60, "the sample is gone")
+            eventually(lambda: platform.visit("sample")[0] == 200, 30, "the sample answers again")
+            platform.delete("sample")
+            eventually(lambda: platform.service("sample") is None, 60, "the sample is gone")
             platform.interrupt()
             platform.start()
-            self.assertIsNone(platform.service("hello"))
+            self.assertIsNone(platform.service("sample"))
+        finally:
+            platform.close()
+
+    def test_the_sample_of_an_older_version_stays_as_it_is(self):
+        platform = Platform()
+        try:
+            platform.start()
+            platform.apply(service("hello", platform.image("helvetia/hello:1", "older")))
+            platform.wait_ready("hello")
+            with open(os.path.join(platform.state, "sample-deployed"), "w", encoding="utf-8"):
+                pass  # all that such a version left beside its Service
+            platform.interrupt()
+            platform.sample = True
+            platform.start()
+            self.assertIn("an older version deployed it", platform.said())
+            self.assertNotIn("git", platform.pids())
+            self.assertNotIn("sampleRepository", platform.endpoints)
+            self.assertIsNone(platform.service("sample"))
+            eventually(lambda: platform.version("hello") == "older", 30, "it serves on")
+        finally:
+            platform.close()
+
+    def test_the_repository_moves_when_its_port_was_taken(self):
+        platform = Platform(sample=True)
+        try:
+            platform.start()
+            url = platform.endpoints["sampleRepository"]
+            platform.interrupt()
+            with socket.socket() as taken:
+                taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                taken.bind(("127.0.0.1", int(url.split(":")[2].split("/")[0])))
+                taken.listen()
+                platform.start()
+            moved = platform.endpoints["sampleRepository"]
+            self.assertNotEqual(moved, url)
+            self.assertEqual(platform.service("sample")["spec"]["repoUrl"], moved)
+            platform.wait_ready("sample")
+            self.assertEqual(platform.visit("sample")[0], 200)
         finally:
             platform.close()
 

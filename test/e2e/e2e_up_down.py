@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """`helvetia up` leaves nothing behind when it is stopped and loses nothing when it is killed."""
+import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -7,10 +9,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.parse
 
 from git_server import GitServer
-from harness import HELVETIA, HELLO, Platform, UnixConnection, condition, eventually, main, say, service
+from harness import HELVETIA, HELLO, Load, Platform, UnixConnection, condition, eventually, main, say, service
 
 
 def output(*command):
@@ -30,21 +34,38 @@ def processes(state):
     return found
 
 
-def inventory(state):
-    """What a platform with this state could leave on the machine."""
+def build_bridge(state):
+    return f"hv-build-{hashlib.sha256(state.encode()).hexdigest()[:6]}"
+
+
+def links(platform):
+    """Bridges of a running platform, and the interfaces on them. (Other platforms of this machine have others.)"""
+    bridges = [each.get("Options", {}).get("com.docker.network.bridge.name") for each in
+               platform.docker("GET", "/networks") if "cloud.helvetia.installation" in each["Labels"]]
+    bridges = [name for name in [*bridges, build_bridge(platform.state)] if name]
+    return bridges + [port for name in bridges for port in os.listdir(f"/sys/class/net/{name}/brif")]
+
+
+def inventory(state, names):
+    """What a platform with this state, and with links of these names, has left on the machine."""
     with open("/proc/self/mounts", encoding="utf-8") as file:
         mounts = sorted(line.split()[1] for line in file if line.split()[1].startswith(state))
-    links = sorted(line.split(":")[1].strip() for line in output("ip", "-o", "link").splitlines())
+    try:
+        with open(os.path.join(state, "settings.json"), encoding="utf-8") as file:
+            installation = json.load(file)["installation"]
+    except FileNotFoundError:
+        installation = ""
     return {"processes": processes(state), "mounts": mounts,
-            "bridges": [name for name in links if name.startswith(("hv-", "veth"))],
-            "tables": sorted(line for line in output("nft", "list", "tables").splitlines() if "helvetia" in line)}
+            "links": [name for name in {*names, build_bridge(state)} if os.path.exists(f"/sys/class/net/{name}")],
+            "tables": [line for line in output("nft", "list", "tables").splitlines()
+                       if installation and line.endswith(f"helvetia_{installation}")]}
 
 
 class UpDown(unittest.TestCase):
     def setUp(self):
         say(f"  {self.id().split('.')[-1].replace('_', ' ')}")
         self.platform = Platform()
-        self.before = inventory(self.platform.state)
+        self.links = []
         self.failed_before = len(self._outcome.result.failures) + len(self._outcome.result.errors)
         self.addCleanup(self.close)
 
@@ -55,12 +76,14 @@ class UpDown(unittest.TestCase):
     def deploy(self):
         self.platform.apply(service("kept", self.platform.image("kept:1", "one"), replicas=2))
         self.platform.wait_ready("kept")
+        self.links = links(self.platform)
+        self.assertGreaterEqual(len(self.links), 4, "two bridges, and one of them has two containers")
+        self.assertTrue(all(inventory(self.platform.state, self.links).values()), "what is looked for is there")
         return [each["Id"] for each in self.platform.containers("kept")]
 
     def left_nothing(self):
         def nothing():
-            now = inventory(self.platform.state)
-            left = {kind: sorted(set(now[kind]) - set(self.before[kind])) for kind in now}
+            left = inventory(self.platform.state, self.links)
             assert not any(left.values()), f"left: {left}"
             return True
 
@@ -136,6 +159,159 @@ class UpDown(unittest.TestCase):
         self.platform.process = process
         self.platform.output = open(os.devnull, "wb")
         self.left_nothing()
+
+
+class Push(unittest.TestCase):
+    """The sample: clone it, edit it, push it, and the page shows the change."""
+
+    def setUp(self):
+        say(f"  {self.id().split('.')[-1].replace('_', ' ')}")
+        self.platform = Platform(sample=True)
+        self.work = tempfile.mkdtemp(prefix="helvetia-e2e-clone-")
+        self.links = []
+        self.addCleanup(self.close)
+
+    def close(self):
+        result = self._outcome.result
+        self.platform.close(any(test is self for test, _ in result.failures + result.errors))
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    left_nothing = UpDown.left_nothing
+
+    def git(self, *words, check=True):
+        environment = {**os.environ, "GIT_AUTHOR_NAME": "e2e", "GIT_AUTHOR_EMAIL": "e2e@example.com",
+                       "GIT_COMMITTER_NAME": "e2e", "GIT_COMMITTER_EMAIL": "e2e@example.com",
+                       "GIT_CONFIG_GLOBAL": "/dev/null"}
+        done = subprocess.run(["git", *words], cwd=self.work, env=environment, check=False, text=True, capture_output=True)
+        if check:
+            self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout + done.stderr
+
+    def clone(self):
+        self.git("clone", "-q", self.platform.endpoints["sampleRepository"], "sample")
+        self.work = os.path.join(self.work, "sample")
+
+    def edit(self, words, file="index.html"):
+        path = os.path.join(self.work, file)
+        with open(path, encoding="utf-8") as old:
+            text = old.read()
+        with open(path, "w", encoding="utf-8") as new:
+            new.write(text.replace("<h1>", f"<h1>{words} ") if file == "index.html" else words)
+        self.git("commit", "-q", "-a", "-m", words.strip())
+        return self.git("rev-parse", "HEAD").strip()
+
+    def push(self, words):
+        """Pushes an edit; seconds until the page shows it."""
+        commit = self.edit(words)
+        begin = time.monotonic()
+        said = self.git("push")
+        self.assertIn(f"its commit is now {commit[:10]}", said, "who pushes sees what follows")
+        self.shows(words)
+        return time.monotonic() - begin
+
+    def shows(self, words, seconds=60):
+        eventually(lambda: words in self.platform.visit("sample")[1], seconds, f"the page says {words}")
+
+    def test_1_a_push_goes_live_without_a_failed_request(self):
+        self.platform.start()
+        self.assertIn("It works", self.platform.visit("sample")[1])
+        self.assertIn(f"git clone {self.platform.endpoints['sampleRepository']}", self.platform.said())
+        self.clone()
+        with Load(self.platform, "sample") as load:
+            for number in range(5):
+                say(f"    push {number}: live after {self.push(f'edit{number}'):.2f} s")
+        self.assertEqual(load.failures, [], f"{len(load.failures)} of {load.requests} requests failed")
+        commit = self.git("rev-parse", "HEAD")[:7]
+        eventually(lambda: f"{commit} live at https://sample.localhost:{self.platform.https_port}" in self.platform.said(),
+                   30, "the terminal says that it is live")
+        deliveries = self.platform.command("webhooks")[1]
+        self.assertEqual(deliveries.count("accepted"), 5, deliveries)
+        self.edit("FRM nothing\n", "Dockerfile")
+        self.git("push")
+        eventually(lambda: "BuildFailed" in self.platform.said(), 60, "the terminal says why it is not")
+        self.shows("edit4")
+        self.git("revert", "--no-edit", "HEAD")
+        self.push("mended")
+
+    def test_2_what_was_pushed_outlives_every_end(self):
+        self.platform.start()
+        self.clone()
+        self.push("first")
+        git = self.platform.pids()["git"]
+        self.platform.kill()
+        self.push("second")  # nobody supervises, and it goes live all the same
+        self.platform.start(30)
+        self.assertEqual(self.platform.pids()["git"], git, "the repository's server is adopted")
+        self.assertIn("left as it is", self.platform.said())
+        self.push("third")
+        self.links = links(self.platform)
+        self.assertEqual(self.platform.interrupt(), 0)
+        self.left_nothing()
+        begin = time.monotonic()
+        self.platform.start(30)
+        say(f"    started again in {time.monotonic() - begin:.1f} s")
+        self.shows("third", 30)
+        self.push("fourth")
+        head = self.git("rev-parse", "HEAD").strip()
+        self.links = links(self.platform)
+        self.platform.kill()
+        self.platform.command("down")
+        self.left_nothing()
+        self.platform.start(30)
+        self.assertIn(head, self.git("ls-remote", "origin", "refs/heads/main"), "no commit is lost")
+        self.shows("fourth", 30)
+        self.platform.interrupt()
+        self.platform.sample = False
+        self.platform.start(30)
+        self.assertNotIn("git", self.platform.pids())
+        self.shows("fourth", 30)
+
+    def test_3_whatever_is_killed_on_the_way_it_gets_there(self):
+        self.platform.start()
+        self.clone()
+        self.push("before")
+        with Load(self.platform, "sample") as load:
+            for part in ("worker", "controller", "api", "git", "redis", "dockerd"):
+                self.edit(f"without-{part}")
+                self.git("push")
+                self.platform.signal(part, signal.SIGKILL)
+                self.shows(f"without-{part}", 120)
+                say(f"    {part} was killed")
+                eventually(lambda: self.platform.pids()[part] and self.answers(), 60, f"{part} is back")
+        self.assertEqual(load.failures, [], f"{len(load.failures)} of {load.requests} requests failed")
+
+    def answers(self):
+        return self.git("ls-remote", "origin", check=False).find("refs/heads/main") > 0 and \
+            self.platform.api("GET", "/readyz")[0] == 200
+
+    def test_4_only_this_machine_and_only_git_are_served(self):
+        self.platform.start()
+        address = urllib.parse.urlsplit(self.platform.endpoints["sampleRepository"])
+
+        def status(path, host=address.netloc, method="GET", body=None):
+            connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+            try:
+                connection.request(method, path, body, {"Host": host})
+                return connection.getresponse().status
+            finally:
+                connection.close()
+
+        refs = "/sample.git/info/refs?service=git-upload-pack"
+        self.assertEqual(status(refs), 200)
+        self.assertEqual(status(refs, "rebound.example.com"), 403, "a name that was pointed at this machine")
+        for path in ("/", "/sample.git/config", "/sample.git/HEAD", "/sample.git/../helvetia", "/sample.git/info/refs",
+                     "/sample.git/info/refs?service=git-other", "/absent.git/info/refs?service=git-upload-pack"):
+            self.assertEqual(status(path), 404, path)
+        self.assertEqual(status("/sample.git/git-receive-pack", method="POST", body=b"0000"), 415,
+                         "a form of a web page has another content type")
+        self.clone()
+        with open(os.path.join(self.work, "large"), "wb") as file:
+            file.write(os.urandom(33 * 1024 * 1024))
+        self.git("add", "large")
+        self.git("commit", "-q", "-m", "too large")
+        self.assertIn("413", self.git("push", check=False))
+        self.git("reset", "-q", "--hard", "HEAD^")
+        self.push("small")
 
 
 class ForeignEngine(unittest.TestCase):

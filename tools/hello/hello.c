@@ -43,6 +43,25 @@ static const char *env_or(const char *name, const char *otherwise)
 	return value ? value : otherwise;
 }
 
+static void read_page(struct hello_settings *settings)
+{
+	static char page[HELLO_PAGE_BYTES + 1];
+	const char *path = env_or("HELLO_PAGE", "");
+	FILE *file = *path ? fopen(path, "re") : NULL;
+
+	if (!*path)
+		return;
+	settings->page_length = file ? fread(page, 1, sizeof page, file) : 0;
+	if (!file || ferror(file) || settings->page_length > HELLO_PAGE_BYTES) {
+		(void)fprintf(stderr,
+					  "helvetia-hello: HELLO_PAGE \"%s\": must be a readable file of at most %d bytes\n",
+					  path, HELLO_PAGE_BYTES);
+		exit(2);
+	}
+	(void)fclose(file);
+	settings->page = page;
+}
+
 static struct hello_settings read_settings(void)
 {
 	static struct utsname machine;
@@ -60,6 +79,7 @@ static struct hello_settings read_settings(void)
 		.otherport = strcmp(mode, "otherport") == 0,
 	};
 
+	read_page(&settings);
 	settings.host = uname(&machine) ? "" : machine.nodename;
 	if (strncmp(mode, slowstart, sizeof slowstart - 1) == 0) {
 		settings.slowstart_ms = number_of("HELLO_MODE=slowstart", mode + sizeof slowstart - 1, 0, 3600000);

@@ -19,11 +19,14 @@
 #define HELLO_IDLE_MS 120000      /* a connection that says nothing is closed */
 #define HELLO_SLOW_MOST_MS 600000 /* of /slow */
 #define HELLO_ANSWER_BYTES 8192
+#define HELLO_PAGE_BYTES 1048576 /* of the file that HELLO_PAGE names */
 
 struct hello_settings {
 	const char *version;  /* of VERSION, "" when unset */
 	const char *revision; /* of HELVETIA_REVISION, "" when unset */
 	const char *host;     /* the machine's name: in a container, its own */
+	const char *page;     /* text of the file that HELLO_PAGE names, answered at /; NULL when unset */
+	size_t page_length;
 	int port;
 	int slowstart_ms; /* listens this much later */
 	bool never;       /* never listens */
@@ -82,6 +85,9 @@ int hello_delay_ms(const struct hello_request *request);
 /* Writes a whole answer (head and body) of at most HELLO_ANSWER_BYTES; returns its length. */
 size_t hello_answer(const struct hello_settings *settings, const struct hello_request *request,
 					uint64_t body_bytes, bool keep_alive, char *answer);
+/* What follows behind that: the page of HELLO_PAGE, borrowed from the settings; 0: nothing. */
+size_t hello_answer_tail(const struct hello_settings *settings, const struct hello_request *request,
+						 const char **ret_tail);
 bool hello_crashes(const struct hello_request *request);
 bool hello_upgrades(const struct hello_request *request); /* the answer is 101, and frames follow */
 

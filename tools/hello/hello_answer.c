@@ -158,11 +158,23 @@ static int choose(const struct hello_settings *settings, const struct hello_requ
 	return status;
 }
 
+static bool wants_page(const struct hello_settings *settings, const struct hello_request *request)
+{
+	return settings->page && !settings->error500 && strcmp(request->path, "/") == 0;
+}
+
+size_t hello_answer_tail(const struct hello_settings *settings, const struct hello_request *request,
+						 const char **ret_tail)
+{
+	*ret_tail = settings->page;
+	return wants_page(settings, request) && strcmp(request->method, "HEAD") != 0 ? settings->page_length : 0;
+}
+
 size_t hello_answer(const struct hello_settings *settings, const struct hello_request *request,
 					uint64_t body_bytes, bool keep_alive, char *answer)
 {
 	char body[HELLO_ANSWER_BYTES - 512];
-	bool html = false, bodiless;
+	bool html = false, bodiless, page_follows = wants_page(settings, request);
 	int length = 0, status, head;
 
 	if (hello_upgrades(request))
@@ -181,10 +193,11 @@ size_t hello_answer(const struct hello_settings *settings, const struct hello_re
 	if (request->id[0])
 		head += snprintf(answer + head, 512 - (size_t)head, "Hello-Id: %s\r\n", request->id);
 	if (!bodiless)
-		head += snprintf(answer + head, 512 - (size_t)head, "Content-Length: %d\r\n", length);
+		head += snprintf(answer + head, 512 - (size_t)head, "Content-Length: %zu\r\n",
+						 page_follows ? settings->page_length : (size_t)length);
 	head += snprintf(answer + head, 512 - (size_t)head, "Connection: %s\r\n\r\n",
 					 keep_alive ? "keep-alive" : "close");
-	if (strcmp(request->method, "HEAD") == 0)
+	if (strcmp(request->method, "HEAD") == 0 || page_follows)
 		length = 0;
 	memcpy(answer + head, body, (size_t)length);
 	return (size_t)(head + length);

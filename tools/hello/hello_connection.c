@@ -20,6 +20,8 @@ struct hello_connection {
 	size_t in_length;
 	size_t out_length;
 	size_t out_at;
+	const char *tail; /* sent after out; borrowed from the settings */
+	size_t tail_length;
 	int fd;
 	enum step step;
 	bool keep_alive;
@@ -97,6 +99,7 @@ static void begin_answer(struct hello_server *server, struct hello_connection *c
 	connection->out_length = hello_answer(&server->settings, &connection->request, connection->body.total,
 										  connection->keep_alive, connection->out);
 	connection->out_at = 0;
+	connection->tail_length = hello_answer_tail(&server->settings, &connection->request, &connection->tail);
 	connection->step = STEP_WRITE;
 	connection->upgraded = hello_upgrades(&connection->request);
 }
@@ -104,9 +107,12 @@ static void begin_answer(struct hello_server *server, struct hello_connection *c
 /* Sends what is there. False: the connection is gone. */
 static bool write_out(struct hello_server *server, struct hello_connection *connection)
 {
-	while (connection->out_at < connection->out_length) {
-		ssize_t sent = send(connection->fd, connection->out + connection->out_at,
-							connection->out_length - connection->out_at, MSG_NOSIGNAL);
+	while (connection->out_at < connection->out_length + connection->tail_length) {
+		bool head = connection->out_at < connection->out_length;
+		size_t at = head ? connection->out_at : connection->out_at - connection->out_length;
+		ssize_t sent = send(connection->fd, (head ? connection->out : connection->tail) + at,
+							(head ? connection->out_length : connection->tail_length) - at,
+							head && connection->tail_length ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;

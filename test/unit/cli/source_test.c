@@ -196,6 +196,32 @@ static void urls_are_cut_before_their_path(void **state)
 		assert_true(hc_streq(webhook_url_path(rows[index].url), rows[index].path));
 }
 
+static void a_hook_may_be_a_file_of_options(void **state)
+{
+	static const struct {
+		const char *file;
+		const char *words;
+	} rows[] = {
+		{"#!/usr/bin/helvetia webhook-send\n# a word on it\n--stdin\n--url https://a/b\n",
+		 "--stdin|--url|https://a/b|"},
+		{"--secret-file /a folder/secret\r\n\n--stdin", "--secret-file|/a folder/secret|--stdin|"},
+		{"--a 1\n--b 2\n--c 3\n--d 4\n--e 5\n", "--a|1|--b|2|--c|3|"},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(rows); index++) {
+		HC_AUTO_FREE text = strdup(rows[index].file);
+		HC_AUTO_TEXT told = {0};
+		char *words[7];
+		size_t count = webhook_options_split(text, words, HC_COUNT(words));
+
+		for (size_t word = 0; word < count; word++)
+			hc_text_printf(&told, "%s|", words[word]);
+		assert_string_equal(hc_text_string(&told), rows[index].words);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +231,7 @@ int main(void)
 		cmocka_unit_test(hook_lines_are_read),
 		cmocka_unit_test(payloads_are_githubs),
 		cmocka_unit_test(urls_are_cut_before_their_path),
+		cmocka_unit_test(a_hook_may_be_a_file_of_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,12 +359,59 @@ static void a_program_that_fails_says_why(void **state)
 	assert_non_null(strstr(err.text, "/nowhere"));
 }
 
+/* --- pushes to the sample --- */
+
+#define DEPLOYMENT(service, revision, commit, status)                                                        \
+	"{\"spec\":{\"service\":\"" service "\",\"revision\":" #revision ",\"commitHash\":\"" commit             \
+	"\"},\"status\":{" status "}}"
+
+static void a_push_is_told_by_its_deployment(void **state)
+{
+	static const struct {
+		const char *items;
+		const char *words;
+		enum up_live_state state;
+	} rows[] = {
+		{"", "pushed", UP_LIVE_GOES_ON},
+		{DEPLOYMENT("sample", 1, "b", "\"phase\":\"SUCCESS\""), "pushed", UP_LIVE_GOES_ON},
+		{DEPLOYMENT("other", 1, "a", "\"phase\":\"SUCCESS\""), "pushed", UP_LIVE_GOES_ON},
+		{DEPLOYMENT("sample", 1, "a", "\"phase\":\"BUILDING\",\"stage\":\"Queued\""), "building",
+		 UP_LIVE_GOES_ON},
+		{DEPLOYMENT("sample", 1, "a", "\"stage\":\"Queued\",\"message\":\"no worker\""),
+		 "building: no worker", UP_LIVE_GOES_ON},
+		{DEPLOYMENT("sample", 1, "a", "\"stage\":\"Stabilizing\""), "live at https://page", UP_LIVE_DONE},
+		{DEPLOYMENT("sample", 1, "a", "\"phase\":\"SUCCESS\",\"reason\":\"Unchanged\""),
+		 "live: nothing has to be built anew", UP_LIVE_DONE},
+		{DEPLOYMENT("sample", 1, "a",
+					"\"phase\":\"FAILED\",\"reason\":\"BuildFailed\",\"message\":\"no RUM\""),
+		 "BuildFailed: no RUM", UP_LIVE_FAILED},
+		/* of two attempts at a commit the newer one counts */
+		{DEPLOYMENT("sample", 10, "a", "\"stage\":\"Starting\"") "," DEPLOYMENT("sample", 9, "a",
+																				"\"phase\":\"FAILED\""),
+		 "starting", UP_LIVE_GOES_ON},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < HC_COUNT(rows); index++) {
+		HC_AUTO_FREE text = hc_xprintf("{\"items\":[%s]}", rows[index].items);
+		json_t *list = json_loads(text, 0, NULL);
+		HC_AUTO_TEXT words = {0};
+
+		assert_non_null(list);
+		assert_int_equal(up_live_describe(up_live_find(list, "sample", "a"), "https://page", &words),
+						 rows[index].state);
+		json_decref(list);
+		assert_string_equal(hc_text_string(&words), rows[index].words);
+	}
+}
+
 int main(void)
 {
 #define WITH_UP(test) cmocka_unit_test_setup_teardown(test, make_up, free_up)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(purge_needs_a_yes),
+		cmocka_unit_test(a_push_is_told_by_its_deployment),
 		WITH_UP(settings_come_back),
 		WITH_UP(a_taken_port_is_named_with_its_holder),
 		WITH_UP(a_pool_is_claimed_by_one),

@@ -207,9 +207,43 @@ static void test_websocket(void **state)
 	assert_false(hello_upgrades(&request));
 }
 
+/* A page of one's own follows behind the head, whose length it has. */
+static void test_page(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		const char *tail; /* NULL: none */
+		const char *head;
+	} rows[] = {
+		{"GET", "/", "<p>mine</p>", "Content-Length: 11\r\n"},
+		{"HEAD", "/", NULL, "Content-Length: 11\r\n"},
+		{"GET", "/version", NULL, "Content-Length: 2\r\n"},
+	};
+	const struct hello_settings settings = {
+		.version = "v1", .revision = "", .host = "", .page = "<p>mine</p>", .page_length = 11};
+	char answer[HELLO_ANSWER_BYTES + 1];
+
+	(void)state;
+	for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+		struct hello_request request = {0};
+		const char *tail;
+		size_t length;
+
+		(void)strncpy(request.method, rows[index].method, sizeof request.method - 1);
+		(void)strncpy(request.path, rows[index].path, sizeof request.path - 1);
+		answer[hello_answer(&settings, &request, 0, true, answer)] = '\0';
+		assert_non_null(strstr(answer, rows[index].head));
+		length = hello_answer_tail(&settings, &request, &tail);
+		assert_int_equal(length, rows[index].tail ? strlen(rows[index].tail) : 0);
+		if (length)
+			assert_memory_equal(tail, rows[index].tail, length);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_request), cmocka_unit_test(test_query),       cmocka_unit_test(test_body),
 		cmocka_unit_test(test_answer),  cmocka_unit_test(test_answer_fits), cmocka_unit_test(test_websocket),
 	};
