@@ -312,6 +312,29 @@ class Push(unittest.TestCase):
         self.assertIn("413", self.git("push", check=False))
         self.git("reset", "-q", "--hard", "HEAD^")
         self.push("small")
+        with open(os.path.join(self.work, "large"), "wb") as file:
+            file.write(os.urandom(12 * 1024 * 1024))
+        self.git("add", "large")
+        self.git("commit", "-q", "-m", "large")
+        self.git("push")
+        self.assertGreater(self.read_slowly(address, self.git("rev-parse", "HEAD").strip()), 12 * 1024 * 1024)
+
+    @staticmethod
+    def read_slowly(address, commit):
+        """Bytes of a pack that are read over a socket with little room, so that the server has to wait for its reader."""
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            connection.settimeout(60)
+            connection.connect((address.hostname, address.port))
+            body = f"0032want {commit}\n00000009done\n"
+            connection.sendall((f"POST /sample.git/git-upload-pack HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n"
+                                "Content-Type: application/x-git-upload-pack-request\r\n"
+                                f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+            count, last = 0, b""
+            while data := connection.recv(16384):
+                count, last = count + len(data), data
+        assert last.endswith(b"0\r\n\r\n"), "the answer is whole"
+        return count
 
 
 class ForeignEngine(unittest.TestCase):
