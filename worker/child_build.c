@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/limits.h"
 #include "docker/docker_build.h"
 #include "dockerfile/dockerfile.h"
 #include "model/names.h"
@@ -19,8 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUILD_TIMEOUT_MS                                                                                     \
-	(55 * 60 * 1000) /* a little before the worker's own deadline, so that the log says so */
+/* A little before the worker's own deadline, so that the log says so. */
+#define BUILD_TIMEOUT_MS (HC_LIMIT_BUILD_MS - 5 * 60 * 1000)
 #define PIPE_BYTES (1024 * 1024)
 
 struct build {

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -26,8 +27,6 @@
 #define EXTEND_MS 10000
 #define WAIT_MS 5000 /* BullMQ's drainDelay: a wake-up may be lost */
 #define RETRY_MS 1000
-#define RESOLVE_DEADLINE_MS (15 * 60 * 1000)
-#define BUILD_DEADLINE_MS (60 * 60 * 1000)
 #define DEATHS_MAX 2 /* failures after which a child that dies again ends the job for good */
 
 struct slot {
@@ -210,7 +209,7 @@ static void work(struct slot *slot, const struct bullmq_job *job, const struct s
 	struct process_task task = {
 		.argv = slot->options.child_argv,
 		.input = input,
-		.deadline_ms = row->view.kind == JOB_BUILD ? BUILD_DEADLINE_MS : RESOLVE_DEADLINE_MS,
+		.deadline_ms = row->view.kind == JOB_BUILD ? HC_LIMIT_BUILD_MS : HC_LIMIT_RESOLVE_MS,
 		.stop_fd = slot->options.stop_fd,
 		.tick = tick,
 		.payload = &run,

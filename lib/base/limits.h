@@ -73,6 +73,11 @@
 #define HC_LIMIT_DOCKER_ERROR_BYTES (64U * 1024)         /* of a refusal */
 #define HC_LIMIT_HTTP_ANSWER_BYTES (8U * 1024 * 1024)
 
+/* Work for workers. What waits in the queue has no deadline: it says why it waits. */
+#define HC_LIMIT_RESOLVE_MS (15 * 60 * 1000) /* of one attempt, from its claim on: then its worker ends it */
+#define HC_LIMIT_BUILD_MS (60 * 60 * 1000)
+#define HC_LIMIT_JOB_GRACE_MS (5 * 60 * 1000) /* beyond that the controller does, whatever the worker says */
+
 /* Git. What an operator may set is in struct git_limits; these are what it stands for when zero, and the rest. */
 #define HC_LIMIT_GIT_URL_BYTES 2048
 #define HC_LIMIT_GIT_BRANCH_BYTES 255

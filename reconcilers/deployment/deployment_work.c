@@ -3,6 +3,7 @@
  *
  * The row decides; the queue only carries its name. So whatever happens to Redis costs a new attempt at
  * most. */
+#include "base/limits.h"
 #include "base/text.h"
 #include "rollout.h"
 
@@ -108,6 +109,14 @@ static void queued(const struct rollout *rollout, const struct job_view *job,
 		work_reopen(job, deployment, false, "a worker took it from the queue and never began it", plan);
 }
 
+/* A worker ends what takes too long; one that doesn't, but says that it's alive, holds nobody up for ever. */
+static bool overdue(const struct job_view *job)
+{
+	int64_t limit_ms = job->kind == JOB_BUILD ? HC_LIMIT_BUILD_MS : HC_LIMIT_RESOLVE_MS;
+
+	return job->state_ago_ms >= limit_ms + HC_LIMIT_JOB_GRACE_MS;
+}
+
 /* W-6 … W-8. */
 static void running(const struct rollout *rollout, const struct job_view *job,
 					const struct deployment_view *deployment, struct plan *plan)
@@ -115,7 +124,15 @@ static void running(const struct rollout *rollout, const struct job_view *job,
 	int64_t wake_ms = job->lease_left_ms >= 0 && job->lease_left_ms < POLL_MS ? job->lease_left_ms + 10
 																			  : POLL_MS;
 
-	if (job->lease_left_ms >= 0)
+	if (overdue(job))
+		step(ACTION_JOB_GIVE_UP, job, deployment,
+			 job->kind == JOB_BUILD ? "the build did not end within an hour, nor did its worker end it: look "
+									  "at its log for what hangs, "
+									  "and restart that worker"
+									: "the repository could not be read within 15 minutes, nor did the "
+									  "worker give up: restart that worker",
+			 plan);
+	else if (job->lease_left_ms >= 0)
 		plan_wake_at(plan, rollout->world->boot_ms + wake_ms);
 	else if (job->claims >= CLAIMS_MAX)
 		step(ACTION_JOB_GIVE_UP, job, deployment,

@@ -127,6 +127,24 @@ static void w6_runs(struct fixture *fixture)
 	build_in(fixture, JOB_RUNNING);
 }
 
+static void w6b_runs_too_long(struct fixture *fixture)
+{
+	w6_runs(fixture);
+	fixture->world.build.state_ago_ms = 65 * 60 * 1000;
+}
+
+static void w6b_not_yet(struct fixture *fixture)
+{
+	w6_runs(fixture);
+	fixture->world.build.state_ago_ms = 65 * 60 * 1000 - 1;
+}
+
+static void w6b_looks_too_long(struct fixture *fixture)
+{
+	resolve_in(fixture, JOB_RUNNING);
+	fixture->world.resolve.state_ago_ms = 20 * 60 * 1000;
+}
+
 static void w7_lost(struct fixture *fixture)
 {
 	build_in(fixture, JOB_RUNNING);
@@ -371,6 +389,15 @@ static const struct fixture_case sources[] = {
 	{"C-54b and its worker is lost", c54b_worker_lost,
 	 "  1. cancel job shop-1: what serves needs no new image any more\n  wake at +200ms\n"},
 	{"W-6 it runs", w6_runs, "  wake at +1000ms\n"},
+	{"W-6b it runs for ever", w6b_runs_too_long,
+	 "  1. give up job shop-2: the build did not end within an hour, nor did its worker end it: look at its "
+	 "log for "
+	 "what hangs, and restart that worker\n"},
+	{"W-6b its worker may still end it", w6b_not_yet, "  wake at +1000ms\n"},
+	{"W-6b a look that goes on for ever", w6b_looks_too_long,
+	 "  1. give up job commit/n/2: the repository could not be read within 15 minutes, nor did the worker "
+	 "give up: "
+	 "restart that worker\n"},
 	{"W-7 its worker is lost", w7_lost, "  1. reopen job shop-2: its worker w1 is lost\n"},
 	{"W-8 three times", w8_lost_three_times,
 	 "  1. give up job shop-2: its worker was lost three times: it may need more memory than the machine "
