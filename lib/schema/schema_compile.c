@@ -252,7 +252,9 @@ const struct schema_node *schema_node_property(const struct schema_node *node, c
 	if (!node)
 		return NULL;
 	struct schema_property wanted = {.name = name};
-	const struct schema_property *found = bsearch(&wanted, node->properties, node->property_count,
-												  sizeof(wanted), property_compare);
+	const struct schema_property *found = !node->property_count
+											  ? NULL /* bsearch() wants an array, also of nothing */
+											  : bsearch(&wanted, node->properties, node->property_count,
+														sizeof(wanted), property_compare);
 	return found ? found->node : node->additional;
 }

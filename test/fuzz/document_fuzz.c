@@ -1,14 +1,40 @@
 /* libFuzzer entry of the document reader and all that runs on what it yields: check, defaults, rules, both
- * dumps. With clang: -fsanitize=fuzzer,address,undefined. document_replay.c runs it over files without clang.
+ * dumps. fuzz_main.c mutates, document_replay.c runs it over files in every build.
  */
+#include "fuzz.h"
+
 #include "schema/schema.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *const fuzz_words[] = {"---\n",
+								  "&a ",
+								  "*a",
+								  "!!str ",
+								  "? ",
+								  "- ",
+								  ": ",
+								  "|\n",
+								  ">-\n",
+								  "<<: ",
+								  "\xef\xbb\xbf",
+								  "apiVersion: helvetia.cloud/v1\n",
+								  "kind: Service\n",
+								  "metadata:\n  name: x\n",
+								  "spec:\n",
+								  "  image: a\n",
+								  "  env: [{name: A, value: b}]\n",
+								  "  replicas: 2\n",
+								  "null",
+								  "0x1f",
+								  "1e999",
+								  "\\u0000",
+								  "\\ud800",
+								  "{\"a\":",
+								  "[",
+								  NULL};
 
 /* What is written as YAML must read back as it was, numbers with a fraction excepted (their text is cut at 17
  * digits). */

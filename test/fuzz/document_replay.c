@@ -1,5 +1,7 @@
 /* Runs the fuzz entry over every file of the folders given, and over each with a cut end and a changed byte,
  * so that the corpus is exercised in every build. */
+#include "fuzz.h"
+
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -11,8 +13,6 @@
 #include <stdlib.h>
 
 #define VARIANTS_MAX 40 /* of one file */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void run_variants(uint8_t *data, size_t size)
 {
