@@ -5,12 +5,15 @@
 #include "chores.h"
 #include "firewall.h"
 #include "hosts_file.h"
+#include "sweep.h"
+#include "traefik.h"
 
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "docker/docker.h"
 #include "reconcilers/kind.h"
 #include "store/store.h"
 #include "store/store_job.h"
@@ -26,6 +29,7 @@
 #define RETRY_MS 1000
 #define PERIOD_MS (5 * 60 * 1000) /* of firewall, hosts and compaction */
 #define KINDS_MAX 16
+#define ENGINE_MS 10000               /* the hosts file waits as long for an engine that hangs */
 #define JOB_AGE_MS (24 * 3600 * 1000) /* of what ended: for people who look for the log of a build */
 
 struct chores {
@@ -33,6 +37,9 @@ struct chores {
 	pthread_t thread;
 	struct waker *waker;
 	struct store *store;
+	struct docker *docker;
+	struct traefik *traefik;
+	struct sweep *sweep;
 	uint64_t random;
 	int64_t resync_at_ms[KINDS_MAX]; /* by index in the registry; 0: not planned */
 	int64_t period_at_ms;
@@ -121,16 +128,50 @@ static int list_all(struct chores *chores, struct hc_error *err)
 	return 0;
 }
 
-/* Kinds whose time has come are listed over the following tenth of their period. */
+static void swept(const char *key, void *payload)
+{
+	struct chores *chores = payload;
+
+	if (!workqueue_add(chores->options.queue, key, WORKQUEUE_HINT) && !stop_is_set(chores->options.stop))
+		hc_log(HC_LOG_WARN, "the work queue is full", "key", key, NULL);
+}
+
+/* All objects in one look: what seems unchanged is not passed. */
+static int sweep(struct chores *chores, struct hc_error *err)
+{
+	const struct controller_options *controller = chores->options.controller;
+	struct sweep_options options = {.installation = leader_installation(chores->options.leader),
+									.store = chores->store,
+									.changed = swept,
+									.payload = chores};
+
+	if (!chores->docker) {
+		if (docker_open(controller->docker, &chores->docker, err))
+			return -1;
+		docker_limit_calls(chores->docker, ENGINE_MS);
+	}
+	if (!chores->traefik &&
+		traefik_open(controller->traefik_api, controller->public_https, &chores->traefik, err))
+		return -1;
+	options.docker = chores->docker;
+	options.traefik = chores->traefik;
+	return sweep_look(chores->sweep, &options, err);
+}
+
+/* Kinds whose time has come. Those of objects have one look in common. */
 static int resync_due(struct chores *chores, int64_t now_ms, struct hc_error *err)
 {
+	bool looked = false;
+
 	for (size_t n = 0; reconciler_registry[n]; n++) {
-		int64_t period_ms = resync_ms(chores, reconciler_registry[n]);
+		const struct kind *kind = reconciler_registry[n];
+		int64_t period_ms = resync_ms(chores, kind);
 
 		if (!period_ms || !chores->resync_at_ms[n] || chores->resync_at_ms[n] > now_ms)
 			continue;
-		if (list_kind(chores, reconciler_registry[n], period_ms / 10, err))
+		if (kind->singleton ? list_kind(chores, kind, period_ms / 10, err) : !looked && sweep(chores, err))
 			return -1;
+		looked = looked || !kind->singleton;
 		chores->resync_at_ms[n] = now_ms + period_ms;
 	}
 	return 0;
@@ -260,10 +301,12 @@ int chores_start(const struct chores_options *options, struct chores **ret_chore
 
 	chores->options = *options;
 	chores->waker = waker_new();
+	chores->sweep = sweep_new();
 	hc_random_bytes(&chores->random, sizeof chores->random);
 	chores->random |= 1;
 	error = pthread_create(&chores->thread, NULL, chores_run, chores);
 	if (error) {
+		sweep_free(chores->sweep);
 		waker_free(chores->waker);
 		free(chores);
 		return hc_fail(err, HC_TRANSIENT, "start the thread of chores: %s", strerror(error));
@@ -283,6 +326,9 @@ void chores_join(struct chores *chores)
 		return;
 	(void)pthread_join(chores->thread, NULL);
 	store_close(chores->store);
+	docker_close(chores->docker);
+	traefik_close(chores->traefik);
+	sweep_free(chores->sweep);
 	waker_free(chores->waker);
 	free(chores);
 }

@@ -167,6 +167,8 @@ static int seen(const struct docker_event *event, void *payload)
 	/* Runs of the health check, and people's exec, say nothing about a container's state. */
 	if (!uid || strcmp(event->type, "container") != 0 || hc_starts_with(event->action, "exec_"))
 		return 0;
+	if (strcmp(event->action, "destroy") == 0)
+		events->options.destroyed(event->id, events->options.payload);
 	key = hc_xprintf("service/%s", uid);
 	(void)workqueue_add(events->options.queue, key, WORKQUEUE_HINT);
 	return 0;

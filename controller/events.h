@@ -21,7 +21,8 @@ struct events_options {
 	struct workqueue *queue;
 	struct leader *leader;
 	struct stop *stop;
-	void (*missed)(void *payload); /* list everything; called by this thread */
+	void (*missed)(void *payload); /* list everything; called by this thread, as the next one */
+	void (*destroyed)(const char *container_id, void *payload); /* a container of ours is gone */
 	void *payload;
 };
 

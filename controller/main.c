@@ -8,6 +8,7 @@
 #include "events.h"
 #include "node.h"
 #include "pool.h"
+#include "sweep.h"
 #include "watch.h"
 
 #include "base/clock.h"
@@ -26,8 +27,8 @@
 
 #define END_SECONDS 5
 #define TIMER_MAX_MS (60 * 60 * 1000)
-#define PROBE_FORGET_MS (15 * 60 * 1000)
-#define RESYNCS_BEFORE_FORGET 3
+#define PROBE_FORGET_MS (60 * 60 * 1000)
+#define RESYNCS_BEFORE_FORGET (3 * SWEEP_TURNS)
 
 struct controller {
 	struct controller_options options;
@@ -69,6 +70,15 @@ static void missed(void *payload)
 	struct controller *controller = payload;
 
 	chores_request(controller->chores, CHORE_LIST | CHORE_HOSTS);
+}
+
+/* The thread of events: nobody is to ask whoever gets its address next. */
+static void destroyed(const char *container_id, void *payload)
+{
+	struct controller *controller = payload;
+	struct prober_interface prober = prober_interface(controller->prober);
+
+	prober.forget(prober.self, container_id);
 }
 
 static void changed(const struct change *change, void *payload)
@@ -275,6 +285,7 @@ static int start_threads(struct controller *controller, struct hc_error *err)
 										  .leader = controller->leader,
 										  .stop = controller->stop,
 										  .missed = missed,
+										  .destroyed = destroyed,
 										  .payload = controller};
 	const struct pool_options pool = {.controller = &controller->options,
 									  .queue = controller->queue,

@@ -1,16 +1,20 @@
 /* See prober.h. One struct target is a small state machine on the loop:
  *
- *   RESTING --timer--> ASKING --status line--> DRAINING --EOF, limit--> (socket closed) --> RESTING
+ *   RESTING --timer--> ASKING --status line--> DRAINING --EOF, limit--> RESTING
  *                         `--failure, time-out------------------------^
  *
  * The answer counts when its status line is whole. Draining reads the rest of it (up to a limit), so that the
  * application does not see its connection reset every five seconds.
+ *
+ * Nothing is watched for an answer: the target's timer looks whether it is there, soon after the question and
+ * then at growing distances. All that were asked in one moment are looked at in one moment.
  *
  * Not everything speaks HTTP. What answers with other bytes is taken as "TCP, and it accepts", and from then
  * on only connected to, so that a database's log does not fill with complaints about our GET.
  *
  * `run` counts restarts of a container: an answer to a question of an earlier run is thrown away. */
 #include "prober.h"
+#include "question.h"
 #include "verdict.h"
 
 #include "base/alloc.h"
@@ -20,6 +24,7 @@
 #include "base/text.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +33,18 @@
 #define FORGET_MS (15 * 60 * 1000)
 #define ANSWER_TIMEOUT_MS 5000
 #define DRAIN_MS 1000
-#define DRAIN_BYTES (64U * 1024)
 #define EMPTY_CLOSES_MAX 3 /* so many connections closed without a byte: it is no HTTP server */
-#define HEAD_SIZE 16       /* "HTTP/1.1 200" and a little */
-#define READ_SIZE 2048
 
-enum state { STATE_NEW, STATE_RESTING, STATE_ASKING, STATE_DRAINING, STATE_CLOSING_SOCKET, STATE_GONE };
+enum state { STATE_NEW, STATE_RESTING, STATE_ASKING, STATE_DRAINING, STATE_GONE };
+
+/* When to look for an answer: first after so long, then at twice the distance, up to the last. */
+struct rhythm {
+	uint64_t first_ms;
+	uint64_t last_ms;
+};
+static const struct rhythm quick = {1, 20}; /* somebody waits for it */
+static const struct rhythm steady = {10,
+									 250}; /* by then it is there, with its end, and one wake-up takes all */
 
 struct target {
 	struct prober *prober;
@@ -55,22 +66,23 @@ struct target {
 	struct verdict verdict;
 	char message[sizeof((struct probe_answer *)NULL)->message];
 	struct target *next_changed;
+	bool stale; /* what `request` was written from has changed */
 	/* The loop's own. */
 	enum state state;
 	uv_timer_t timer;
-	uv_tcp_t socket;
-	uv_connect_t connect;
-	uv_write_t write;
-	char *request;     /* while ASKING */
-	char question[96]; /* "GET /healthz on 10.213.0.5:3000", of the attempt in hand */
-	bool ask_path;     /* the attempt in hand asks for an explicit path */
+	struct question question;
+	struct sockaddr_in ask_address;
+	char *request;
+	char asked[96]; /* "GET /healthz on 10.213.0.5:3000" */
+	int ask_error;  /* what is registered can't be asked */
+	bool ask_path;  /* the attempt in hand asks for an explicit path */
 	bool ask_tcp;
 	int ask_port;
 	unsigned ask_run;
-	char head[HEAD_SIZE];
-	size_t head_length;
-	size_t drained;
-	int open_handles;
+	int said_status;   /* the status of which message speaks, 0: of something else */
+	uint64_t since_ms; /* loop time at which the state began */
+	uint64_t look_ms;  /* distance to the next look */
+	struct rhythm rhythm;
 };
 
 struct prober {
@@ -79,7 +91,7 @@ struct prober {
 	struct hc_map *targets; /* by container id */
 	struct target *changed;
 	uv_async_t async;
-	char buffer[READ_SIZE]; /* of the read in progress: there is one loop */
+	uint64_t random;
 	bool closed;
 };
 
@@ -108,12 +120,14 @@ static void list_changed(struct prober *prober, struct target *target)
 	(void)uv_async_send(&prober->async);
 }
 
-static void replace(char **text, const char *value)
+/* True when it was another one. */
+static bool replace(char **text, const char *value)
 {
 	if (hc_streq(*text, value))
-		return;
+		return false;
 	free(*text);
 	*text = hc_xstrdup(value);
+	return true;
 }
 
 /* Does the registration mean another question than before, so that old answers say nothing? */
@@ -152,10 +166,11 @@ static void watch(void *self, const struct probe_target *wanted, struct probe_an
 		verdict_reset(&target->verdict);
 		(void)snprintf(target->message, sizeof target->message, "not asked yet");
 	}
-	replace(&target->address, wanted->address);
-	replace(&target->host, wanted->host);
-	replace(&target->path, wanted->path);
-	replace(&target->key, wanted->key);
+	target->stale |= replace(&target->address, wanted->address);
+	target->stale |= replace(&target->host, wanted->host);
+	target->stale |= replace(&target->path, wanted->path);
+	target->stale |= target->port != wanted->port;
+	(void)replace(&target->key, wanted->key);
 	target->port = wanted->port;
 	target->started_wall_ms = wanted->started_wall_ms;
 	target->refreshed_ms = hc_clock_boot_ms();
@@ -195,26 +210,30 @@ struct prober_interface prober_interface(struct prober *prober)
  * ----------------------------------------------------------------------------------- */
 
 static void begin(uv_timer_t *timer);
-static void time_out(uv_timer_t *timer);
-
-static void handle_closed(struct target *target)
-{
-	if (--target->open_handles == 0 && target->state == STATE_GONE)
-		target_free(target);
-}
+static void look_again(uv_timer_t *timer);
 
 static void timer_closed(uv_handle_t *handle)
 {
-	handle_closed(handle->data);
+	target_free(handle->data);
 }
 
+/* Only to spread: xorshift. */
+static uint64_t next_random(struct prober *prober)
+{
+	prober->random ^= prober->random << 13;
+	prober->random ^= prober->random >> 7;
+	prober->random ^= prober->random << 17;
+	return prober->random;
+}
+
+/* Ends the attempt; what was read of it is judged already. */
 static void rest(struct target *target)
 {
 	struct prober *prober = target->prober;
-	uint64_t random;
+	uint64_t random = next_random(prober);
 	int64_t delay_ms = 0;
 
-	hc_random_bytes(&random, sizeof random);
+	question_end(&target->question);
 	uv_update_time(prober->options.loop); /* both clocks of the same moment: ticks meet to the millisecond */
 	(void)pthread_mutex_lock(&prober->mutex);
 	if (target->run == target->ask_run)
@@ -224,25 +243,7 @@ static void rest(struct target *target)
 	(void)uv_timer_start(&target->timer, begin, (uint64_t)delay_ms, 0);
 }
 
-static void socket_closed(uv_handle_t *handle)
-{
-	struct target *target = handle->data;
-
-	if (target->state == STATE_CLOSING_SOCKET)
-		rest(target);
-	handle_closed(target);
-}
-
-/* Ends the attempt; what was read of it is judged already. */
-static void close_socket(struct target *target)
-{
-	assert(target->state == STATE_ASKING || target->state == STATE_DRAINING);
-	target->state = STATE_CLOSING_SOCKET;
-	(void)uv_timer_stop(&target->timer);
-	uv_close((uv_handle_t *)&target->socket, socket_closed);
-}
-
-/* Takes an answer to the attempt in hand into account. */
+/* Takes an answer to the attempt in hand into account. message NULL: the one that is there says it. */
 static void answer(struct target *target, bool good, const char *message)
 {
 	struct prober *prober = target->prober;
@@ -250,7 +251,8 @@ static void answer(struct target *target, bool good, const char *message)
 
 	(void)pthread_mutex_lock(&prober->mutex);
 	if (target->run == target->ask_run && !target->forgotten) {
-		(void)snprintf(target->message, sizeof target->message, "%s", message);
+		if (message)
+			(void)snprintf(target->message, sizeof target->message, "%s", message);
 		if (verdict_answer(&target->verdict, good, hc_clock_boot_ms()))
 			key = hc_xstrdup(target->key);
 	}
@@ -259,10 +261,20 @@ static void answer(struct target *target, bool good, const char *message)
 		prober->options.enqueue(key, prober->options.payload);
 }
 
-static void fail_attempt(struct target *target, const char *message)
+/* Ends the attempt with an answer that isn't a status. */
+static void conclude(struct target *target, bool good, const char *message)
 {
-	answer(target, false, message);
-	close_socket(target);
+	target->said_status = 0;
+	answer(target, good, message);
+	rest(target);
+}
+
+static void accepts(struct target *target)
+{
+	char message[160];
+
+	(void)snprintf(message, sizeof message, "port %d accepts connections", target->ask_port);
+	conclude(target, true, message);
 }
 
 /* Bytes that are no HTTP, or a connection closed without any. */
@@ -272,8 +284,8 @@ static void not_http(struct target *target, bool bytes)
 	char message[160];
 
 	if (target->ask_path) {
-		(void)snprintf(message, sizeof message, "%s: the answer is no HTTP", target->question);
-		fail_attempt(target, message);
+		(void)snprintf(message, sizeof message, "%s: the answer is no HTTP", target->asked);
+		conclude(target, false, message);
 		return;
 	}
 	(void)pthread_mutex_lock(&prober->mutex);
@@ -281,128 +293,96 @@ static void not_http(struct target *target, bool bytes)
 	if (target->run == target->ask_run && target->empty_closes >= EMPTY_CLOSES_MAX)
 		target->tcp_only = true;
 	(void)pthread_mutex_unlock(&prober->mutex);
-	(void)snprintf(message, sizeof message, "port %d accepts connections", target->ask_port);
-	answer(target, true, message);
-	close_socket(target);
+	accepts(target);
+}
+
+static void not_connected(struct target *target, int error)
+{
+	char message[160];
+
+	if (error == ECONNREFUSED)
+		(void)snprintf(message, sizeof message, "connection refused on port %d", target->ask_port);
+	else
+		(void)snprintf(message, sizeof message, "%s: %s", target->asked, strerror(error));
+	conclude(target, false, message);
 }
 
 static void status_seen(struct target *target, int status)
 {
 	char message[160];
+	bool same = status == target->said_status;
 
-	(void)snprintf(message, sizeof message, "%s answered %d", target->question, status);
-	answer(target, verdict_status_good(status, target->ask_path), message);
+	if (!same)
+		(void)snprintf(message, sizeof message, "%s answered %d", target->asked, status);
+	target->said_status = status;
+	answer(target, verdict_status_good(status, target->ask_path), same ? NULL : message);
 	target->state = STATE_DRAINING;
-	target->drained = 0;
-	(void)uv_timer_start(&target->timer, time_out, DRAIN_MS, 0);
+	target->since_ms = uv_now(target->prober->options.loop);
 }
 
-static void read_bytes(struct target *target, const char *data, size_t length)
+static void time_out(struct target *target)
 {
-	size_t room = sizeof target->head - target->head_length;
-	int status = 0;
-
-	if (target->state == STATE_DRAINING) {
-		target->drained += length;
-		if (target->drained > DRAIN_BYTES)
-			close_socket(target);
-		return;
-	}
-	memcpy(target->head + target->head_length, data, length < room ? length : room);
-	target->head_length += length < room ? length : room;
-	switch (verdict_status_line(target->head, target->head_length, &status)) {
-	case VERDICT_BYTES_MORE:
-		break;
-	case VERDICT_BYTES_HTTP:
-		status_seen(target, status);
-		break;
-	case VERDICT_BYTES_OTHER:
-		not_http(target, true);
-		break;
-	}
-}
-
-static void provide_buffer(uv_handle_t *handle, size_t size, uv_buf_t *ret_buffer)
-{
-	struct target *target = handle->data;
-
-	(void)size;
-	*ret_buffer = uv_buf_init(target->prober->buffer, sizeof target->prober->buffer);
-}
-
-static void was_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
-{
-	struct target *target = stream->data;
-
-	if (length == 0 || target->state == STATE_GONE || target->state == STATE_CLOSING_SOCKET)
-		return;
-	if (length > 0)
-		read_bytes(target, buffer->base, (size_t)length);
-	else if (target->state == STATE_DRAINING)
-		close_socket(target);
-	else
-		not_http(target, target->head_length > 0);
-}
-
-static void was_written(uv_write_t *write, int status)
-{
-	(void)write;
-	(void)status; /* a failure shows itself in the read */
-}
-
-static void connect_failed(struct target *target, int status)
-{
-	char message[160];
-
-	switch (status) {
-	case UV_ECONNREFUSED:
-		(void)snprintf(message, sizeof message, "connection refused on port %d", target->ask_port);
-		break;
-	default:
-		(void)snprintf(message, sizeof message, "%s: %s", target->question, uv_strerror(status));
-		break;
-	}
-	fail_attempt(target, message);
-}
-
-static void was_connected(uv_connect_t *connect, int status)
-{
-	struct target *target = connect->data;
-	char message[160];
-	uv_buf_t buffer;
-
-	if (target->state != STATE_ASKING)
-		return;
-	if (status < 0) {
-		connect_failed(target, status);
-		return;
-	}
-	if (target->ask_tcp) {
-		(void)snprintf(message, sizeof message, "port %d accepts connections", target->ask_port);
-		answer(target, true, message);
-		close_socket(target);
-		return;
-	}
-	buffer = uv_buf_init(target->request, (unsigned)strlen(target->request));
-	status = uv_read_start((uv_stream_t *)&target->socket, provide_buffer, was_read);
-	if (status == 0)
-		status = uv_write(&target->write, (uv_stream_t *)&target->socket, &buffer, 1, was_written);
-	if (status < 0)
-		connect_failed(target, status);
-}
-
-static void time_out(uv_timer_t *timer)
-{
-	struct target *target = timer->data;
 	char message[160];
 
 	if (target->state == STATE_DRAINING) {
-		close_socket(target);
+		rest(target);
 		return;
 	}
-	(void)snprintf(message, sizeof message, "%s: no answer within %d s", target->question,
+	(void)snprintf(message, sizeof message, "%s: no answer within %d s", target->asked,
 				   ANSWER_TIMEOUT_MS / 1000);
-	fail_attempt(target, message);
+	conclude(target, false, message);
+}
+
+/* Nothing yet. */
+static void look_later(struct target *target)
+{
+	uint64_t limit_ms = target->state == STATE_DRAINING ? DRAIN_MS : ANSWER_TIMEOUT_MS;
+	uint64_t end_ms = target->since_ms + limit_ms;
+	uint64_t now_ms = uv_now(target->prober->options.loop);
+	uint64_t delay_ms = target->look_ms;
+
+	if (now_ms >= end_ms) {
+		time_out(target);
+		return;
+	}
+	target->look_ms = delay_ms * 2 < target->rhythm.last_ms ? delay_ms * 2 : target->rhythm.last_ms;
+	if (delay_ms > end_ms - now_ms)
+		delay_ms = end_ms - now_ms;
+	(void)uv_timer_start(&target->timer, look_again, delay_ms, 0);
+}
+
+static void look(struct target *target)
+{
+	size_t length = target->ask_tcp ? 0 : strlen(target->request);
+	enum question_answer said;
+	int number = 0;
+
+	while ((said = question_look(&target->question, target->request, length, &number)) == QUESTION_HTTP)
+		status_seen(target, number);
+	switch (said) {
+	case QUESTION_HTTP:
+	case QUESTION_OPEN:
+		look_later(target);
+		break;
+	case QUESTION_OTHER:
+	case QUESTION_EMPTY:
+		not_http(target, said == QUESTION_OTHER);
+		break;
+	case QUESTION_ACCEPTED:
+		accepts(target);
+		break;
+	case QUESTION_FAILED:
+		not_connected(target, number);
+		break;
+	case QUESTION_OVER:
+		rest(target);
+		break;
+	}
+}
+
+static void look_again(uv_timer_t *timer)
+{
+	look(timer->data);
 }
 
 /* Host and path were checked by the schema; what could end a line of the request is refused here all the
@@ -416,58 +396,68 @@ static bool one_word(const char *text)
 	return true;
 }
 
-/* With the mutex held: fixes what this attempt asks. */
-static void prepare(struct target *target, struct sockaddr_in *ret_address, int *ret_status)
+/* With the mutex held. */
+static void write_request(struct target *target)
 {
 	const char *path = target->path ? target->path : "/";
 
+	target->stale = false;
 	free(target->request);
 	target->request = hc_xprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: helvetia-controller\r\n"
 								 "Accept: */*\r\nConnection: close\r\n\r\n",
 								 path, target->host);
-	(void)snprintf(target->question, sizeof target->question, "GET %.40s on %s:%d", path, target->address,
+	(void)snprintf(target->asked, sizeof target->asked, "GET %.40s on %s:%d", path, target->address,
 				   target->port);
+	target->said_status = 0;
+	target->ask_error = one_word(path) && one_word(target->host) &&
+								uv_ip4_addr(target->address, target->port, &target->ask_address) == 0
+							? 0
+							: EINVAL;
+}
+
+/* With the mutex held: fixes what this attempt asks. */
+static void prepare(struct target *target)
+{
+	if (target->stale || !target->request)
+		write_request(target);
+	if (target->ask_run != target->run)
+		target->said_status = 0;
 	target->ask_path = target->path != NULL;
 	target->ask_tcp = target->tcp_only;
 	target->ask_port = target->port;
 	target->ask_run = target->run;
-	target->head_length = 0;
-	*ret_status = one_word(path) && one_word(target->host)
-					  ? uv_ip4_addr(target->address, target->port, ret_address)
-					  : UV_EINVAL;
+	target->rhythm = target->verdict.now == PROBE_READY ? steady : quick;
 }
 
-static void ask(struct target *target, const struct sockaddr_in *address, int status)
+static void ask(struct target *target)
 {
+	int error = target->ask_error;
+
 	target->state = STATE_ASKING;
-	(void)uv_tcp_init(target->prober->options.loop, &target->socket);
-	target->socket.data = target;
-	target->connect.data = target;
-	target->open_handles++;
-	(void)uv_timer_start(&target->timer, time_out, ANSWER_TIMEOUT_MS, 0);
-	if (status == 0)
-		status = uv_tcp_connect(&target->connect, &target->socket, (const struct sockaddr *)address,
-								was_connected);
-	if (status < 0)
-		connect_failed(target, status);
+	target->since_ms = uv_now(target->prober->options.loop);
+	target->look_ms = target->rhythm.first_ms;
+	if (!error)
+		error = question_begin(&target->question, &target->ask_address);
+	if (error)
+		not_connected(target, error);
+	else
+		look(target);
 }
 
 static void begin(uv_timer_t *timer)
 {
 	struct target *target = timer->data;
 	struct prober *prober = target->prober;
-	struct sockaddr_in address = {0};
-	int status = 0;
 	bool stale;
 
 	(void)pthread_mutex_lock(&prober->mutex);
 	stale = !target->forgotten && hc_clock_boot_ms() - target->refreshed_ms > prober->options.forget_ms;
 	if (stale)
 		forget_locked(prober, target);
-	prepare(target, &address, &status);
+	prepare(target);
 	(void)pthread_mutex_unlock(&prober->mutex);
 	if (!stale)
-		ask(target, &address, status);
+		ask(target);
 }
 
 /* --- changes, on the loop
@@ -481,8 +471,7 @@ static void target_close(struct target *target)
 		target_free(target);
 		return;
 	}
-	if (target->state == STATE_ASKING || target->state == STATE_DRAINING)
-		uv_close((uv_handle_t *)&target->socket, socket_closed);
+	question_end(&target->question);
 	target->state = STATE_GONE;
 	uv_close((uv_handle_t *)&target->timer, timer_closed);
 }
@@ -493,7 +482,7 @@ static void target_changed(struct target *target)
 	if (target->state == STATE_NEW) {
 		(void)uv_timer_init(target->prober->options.loop, &target->timer);
 		target->timer.data = target;
-		target->open_handles = 1;
+		target->question.fd = -1;
 		target->state = STATE_RESTING;
 	}
 	if (target->state == STATE_RESTING)
@@ -538,6 +527,8 @@ struct prober *prober_new(const struct prober_options *options)
 	if (!prober->options.forget_ms)
 		prober->options.forget_ms = FORGET_MS;
 	prober->targets = hc_map_new();
+	hc_random_bytes(&prober->random, sizeof prober->random);
+	prober->random |= 1;
 	(void)pthread_mutex_init(&prober->mutex, NULL);
 	(void)uv_async_init(options->loop, &prober->async, look_at_changes);
 	prober->async.data = prober;

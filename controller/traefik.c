@@ -3,6 +3,7 @@
  * SNI; its certificate is not checked, since the connection never leaves the machine's own proxy. */
 #include "traefik.h"
 #include "options.h"
+#include "sweep.h"
 
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -79,14 +80,12 @@ static size_t skip_body(char *data, size_t size, size_t count, void *payload)
 }
 
 /* 0 and Traefik's answer in traefik->body, or the status of a failed one; -1 when nobody answers. */
-static int api_get(struct traefik *traefik, const char *route_name, long *ret_status)
+static int api_get(struct traefik *traefik, const char *path, long *ret_status)
 {
 	HC_AUTO_TEXT url = {0};
-	char *name = curl_easy_escape(traefik->api, route_name, 0);
 	CURLcode code;
 
-	hc_text_printf(&url, "%s/api/http/services/%s%%40docker", traefik->api_url, name);
-	curl_free(name);
+	hc_text_printf(&url, "%s/api/http/services%s", traefik->api_url, path);
 	traefik->body.length = 0;
 	(void)curl_easy_setopt(traefik->api, CURLOPT_URL, hc_text_string(&url));
 	code = curl_easy_perform(traefik->api);
@@ -94,13 +93,56 @@ static int api_get(struct traefik *traefik, const char *route_name, long *ret_st
 	return code == CURLE_OK ? 0 : -1;
 }
 
+static uint64_t digest_of(const json_t *service)
+{
+	const json_t *servers = json_object_get(json_object_get(service, "loadBalancer"), "servers");
+	const json_t *states = json_object_get(service, "serverStatus");
+	uint64_t digest = sweep_digest(0, json_string_value(json_object_get(service, "status")));
+	const json_t *server;
+	size_t index;
+
+	json_array_foreach(servers, index, server)
+	{
+		const char *url = json_string_value(json_object_get(server, "url"));
+
+		digest = sweep_digest(digest, url);
+		digest = sweep_digest(digest, url ? json_string_value(json_object_get(states, url)) : NULL);
+	}
+	return digest;
+}
+
+int traefik_each(struct traefik *traefik, void (*seen)(const char *name, uint64_t digest, void *payload),
+				 void *payload)
+{
+	long status = 0;
+	json_t *list, *service;
+	size_t index;
+
+	if (api_get(traefik, "?per_page=1000000", &status) || status != 200)
+		return -1;
+	list = json_loadb(hc_text_string(&traefik->body), traefik->body.length, 0, NULL);
+	json_array_foreach(list, index, service)
+	{
+		const char *name = json_string_value(json_object_get(service, "name"));
+
+		if (name)
+			seen(name, digest_of(service), payload);
+	}
+	json_decref(list);
+	return list ? 0 : -1;
+}
+
 static int listed(void *self, const char *route_name, struct hc_arena *arena, const char ***ret_addresses,
 				  size_t *ret_count)
 {
 	struct traefik *traefik = self;
+	HC_AUTO_TEXT path = {0};
+	char *name = curl_easy_escape(traefik->api, route_name, 0);
 	long status = 0;
 
-	if (api_get(traefik, route_name, &status))
+	hc_text_printf(&path, "/%s%%40docker", name);
+	curl_free(name);
+	if (api_get(traefik, hc_text_string(&path), &status))
 		return -1;
 	if (status == 404) {
 		*ret_addresses = NULL;

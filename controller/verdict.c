@@ -8,7 +8,7 @@
 #define QUICK_MAX_MS 500
 #define STEADY_MS 5000
 #define SPREAD_MS 1000 /* sooner or later than that, so that what became ready together parts */
-#define TICK_MS 1000
+#define TICK_MS 2000
 #define DOUBTFUL_MS 1000 /* was ready and fails now: soon sure, and soon seen when it comes back */
 
 void verdict_reset(struct verdict *verdict)

@@ -23,8 +23,8 @@ void verdict_reset(struct verdict *verdict);
 /* Takes one answer; true when the verdict changed. */
 bool verdict_answer(struct verdict *verdict, bool good, int64_t now_ms);
 /* How long to wait before the next question. fast: somebody waits for this container to become ready. The
- * slow ones fall on whole seconds, so that one wake-up of the loop serves many: each question alone costs
- * twice as much. random spreads them over the seconds. */
+ * slow ones fall on each second second, so that one wake-up of the loop serves many: each question alone costs
+ * twice as much. random spreads them over those moments. */
 int64_t verdict_delay_ms(struct verdict *verdict, bool fast, uint64_t random, int64_t now_ms);
 
 /* What the first bytes of an answer are. */

@@ -139,7 +139,8 @@ struct docker_container {
 int docker_container_inspect(struct docker *docker, struct hc_arena *arena, const char *id_or_name,
 							 struct docker_container *ret_container, struct hc_error *err) HC_MUST_CHECK;
 
-/* A row of the list: id, name, image_id, state, labels, created and networks are filled; the rest is zero. */
+/* A row of the list: id, name, image_id, state, health, labels, created and networks are filled; the rest is
+ * zero. */
 int docker_container_list(struct docker *docker, struct hc_arena *arena,
 						  const struct docker_pair *label_filters, size_t filter_count,
 						  struct docker_container **ret_list, size_t *ret_count, struct hc_error *err)

@@ -77,6 +77,19 @@ int docker_container_inspect(struct docker *docker, struct hc_arena *arena, cons
 	return *container->id ? 0 : hc_fail(err, HC_BUG, "GET %s: the engine gave no id", hc_text_string(&path));
 }
 
+/* "Up 3 minutes (healthy)"; the list has it in this text only. */
+static const char *health_of(const char *status)
+{
+	static const char *const texts[][2] = {
+		{"(healthy)", "healthy"}, {"(unhealthy)", "unhealthy"}, {"(health: starting)", "starting"}};
+
+	for (size_t n = 0; status && n < HC_COUNT(texts); n++) {
+		if (hc_ends_with(status, texts[n][0]))
+			return texts[n][1];
+	}
+	return "none";
+}
+
 int docker_container_list(struct docker *docker, struct hc_arena *arena,
 						  const struct docker_pair *label_filters, size_t filter_count,
 						  struct docker_container **ret_list, size_t *ret_count, struct hc_error *err)
@@ -100,6 +113,7 @@ int docker_container_list(struct docker *docker, struct hc_arena *arena,
 		list[index].name = hc_arena_strdup(arena, without_slash(name ? name : ""));
 		list[index].image_id = docker_json_text(arena, row, "ImageID");
 		list[index].state = docker_json_text(arena, row, "State");
+		list[index].health = health_of(json_string_value(docker_json_at(row, "Status")));
 		docker_json_pairs(arena, docker_json_at(row, "Labels"), &list[index].labels,
 						  &list[index].label_count);
 		list[index].created_wall_ms = docker_json_number(row, "Created") * 1000;

@@ -286,6 +286,31 @@ static void test_events(void **state)
 	}
 }
 
+/* What the list says of health is in a text for people only. */
+static void test_list_health(void **state)
+{
+	static const char *const rows[][2] = {
+		{"Up 3 minutes (healthy)", "healthy"},          {"Up 3 minutes (unhealthy)", "unhealthy"},
+		{"Up 1 second (health: starting)", "starting"}, {"Up 2 hours (Paused)", "none"},
+		{"Exited (0) 5 seconds ago", "none"},           {"Up 2 hours", "none"}};
+
+	(void)state;
+	for (size_t n = 0; n < HC_COUNT(rows); n++) {
+		HC_AUTO_FREE answer = hc_xprintf(
+			JSON_HEAD "\r\n[{\"Id\":\"i\",\"Names\":[\"/n\"],\"Status\":\"%s\"}]", rows[n][0]);
+		struct engine engine = {.answers = {PING, answer}};
+		struct docker_container *list;
+		size_t count = 0;
+		struct hc_error err = {0};
+
+		run(&engine);
+		assert_int_equal(docker_container_list(engine.docker, engine.arena, NULL, 0, &list, &count, &err), 0);
+		assert_int_equal(count, 1);
+		assert_string_equal(list[0].health, rows[n][1]);
+		end(&engine);
+	}
+}
+
 /* stop ends a stream in which nothing comes, and reading ends it too. */
 static void test_events_end(void **state)
 {
@@ -357,7 +382,8 @@ int main(void)
 		cmocka_unit_test(test_request),     cmocka_unit_test(test_version),
 		cmocka_unit_test(test_bad_answers), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_time_out),    cmocka_unit_test(test_events),
-		cmocka_unit_test(test_events_end),  cmocka_unit_test(test_events_wake),
+		cmocka_unit_test(test_list_health), cmocka_unit_test(test_events_end),
+		cmocka_unit_test(test_events_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
