@@ -3,6 +3,7 @@
  * The walk over the tree pushes and Docker's upload pulls, so the walk has a thread and a pipe between them:
  * memory stays flat whatever the size of the tree. */
 #include "build_log.h"
+#include "child_secret.h"
 #include "child_source.h"
 
 #include "base/alloc.h"
@@ -29,6 +30,7 @@ struct build {
 	struct git_options git;
 	struct git_source source;
 	struct build_log log;
+	struct child_secrets secrets;
 	const struct docker_pair *arguments;
 	size_t argument_count;
 	const char *generated;       /* Dockerfile, or NULL */
@@ -136,14 +138,17 @@ static void fill_arguments(struct build *build)
 	const struct child_job *job = build->job;
 	const struct task_input *input = &job->input;
 	size_t count = input->build_arg_count + input->build_env_count, n = 0;
-	struct docker_pair *pairs = hc_arena_alloc_array(job->arena, count + 1, sizeof *pairs);
+	struct docker_pair *pairs = hc_arena_alloc_array(job->arena, count + 2, sizeof *pairs);
 
 	for (size_t index = 0; index < input->build_env_count; index++)
 		pairs[n++] = (struct docker_pair){input->build_env[index].name, input->build_env[index].value};
 	for (size_t index = 0; index < input->build_arg_count; index++)
 		pairs[n++] = (struct docker_pair){input->build_args[index].name, input->build_args[index].value};
+	/* A builder does not look at a secret's value to know whether a step is to be run again. */
+	if (build->secrets.count)
+		pairs[n++] = (struct docker_pair){DOCKERFILE_SECRETS_VERSION, build->secrets.version};
 	build->arguments = pairs;
-	build->argument_count = count;
+	build->argument_count = n;
 }
 
 static const char *file_text(struct build *build, struct git_cache *cache, const char *name)
@@ -164,8 +169,18 @@ static const char **argument_names(const struct build *build)
 {
 	const char **names = hc_arena_alloc_array(build->job->arena, build->argument_count + 1, sizeof *names);
 
-	for (size_t n = 0; n < build->argument_count; n++)
-		names[n] = build->arguments[n].name;
+	for (size_t n = 0, count = 0; n < build->argument_count; n++)
+		if (strcmp(build->arguments[n].name, DOCKERFILE_SECRETS_VERSION))
+			names[count++] = build->arguments[n].name;
+	return names;
+}
+
+static const char **secret_names(const struct build *build)
+{
+	const char **names = hc_arena_alloc_array(build->job->arena, build->secrets.count + 1, sizeof *names);
+
+	for (size_t n = 0; n < build->secrets.count; n++)
+		names[n] = build->secrets.items[n].id;
 	return names;
 }
 
@@ -179,6 +194,7 @@ static int generate(struct build *build, struct git_cache *cache, struct hc_erro
 		.build_command = input->build_command,
 		.output_dir = input->output_dir,
 		.argument_names = argument_names(build),
+		.secret_names = secret_names(build),
 		.port = input->internal_port,
 	};
 	const char **warnings = NULL, **names;
@@ -254,6 +270,10 @@ static int build_image(struct build *build, const char **ret_image_id, struct hc
 		.argument_count = build->argument_count,
 		.labels = labels,
 		.label_count = HC_COUNT(labels),
+		.secrets = build->secrets.items,
+		.secret_count = build->secrets.count,
+		/* The other one would have to get them as arguments, which stay in the image. */
+		.builder = build->secrets.count ? DOCKER_BUILDER_BUILDKIT : DOCKER_BUILDER_AUTO,
 		.cache_namespace = input->namespace_uid,
 		.timeout_ms = BUILD_TIMEOUT_MS,
 		.ret_builder = &build->builder,
@@ -263,7 +283,7 @@ static int build_image(struct build *build, const char **ret_image_id, struct hc
 	if (docker_open(job->options->docker, &docker, err))
 		return -1;
 	if (docker_image_build(docker, job->arena, &wanted, ret_image_id, err))
-		return -1;
+		return build->secrets.count ? hc_wrap(err, "with secrets, by BuildKit") : -1;
 	hc_fault("child-build-tag");
 	return 0;
 }
@@ -311,20 +331,25 @@ bool child_build(const struct child_job *job, char **ret_outcome)
 
 	build.source.progress = fetch_progress;
 	build.source.payload = &build;
-	fill_arguments(&build);
 	if (store_open(job->options->database, "helvetia-worker build", &store, &err)) {
 		*ret_outcome = child_failure("BuildFailed", &err);
 		return false;
 	}
 	build.log = (struct build_log){
 		.store = store, .id = job->id, .attempt = job->attempt, .written_ms = hc_clock_boot_ms()};
-	result = build_run(&build, &image_id, &err);
+	result = child_secrets_open(job, store, &build.secrets, &err);
+	build.log.mask = build.secrets.mask;
+	fill_arguments(&build);
+	if (!result)
+		result = build_run(&build, &image_id, &err);
+	/* The builder's own words are in it. */
+	mask_whole(build.secrets.mask, err.text);
 	if (result)
 		build_log_printf(&build.log, "failed: %s", err.text);
 	else
 		build_log_printf(&build.log, "image %s", image_id);
-	build_log_flush(&build.log, true);
-	hc_text_done(&build.log.pending);
+	build_log_done(&build.log);
+	child_secrets_done(&build.secrets);
 	*ret_outcome = result ? child_failure("BuildFailed", &err)
 						  : hc_xprintf("{\"imageId\":\"%s\",\"builder\":\"%s\"}", image_id,
 									   build.builder == DOCKER_BUILDER_CLASSIC ? "classic" : "buildkit");

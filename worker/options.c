@@ -8,7 +8,8 @@
 
 const char worker_usage[] =
 	"usage: helvetia-worker --database URL --redis URL --queue NAME --docker unix:///PATH --state DIR\n"
-	"           [--allow-repository-prefix URL]... [--git-ca-file FILE] [--concurrency N] [--name TEXT]\n";
+	"           [--allow-repository-prefix URL]... [--git-ca-file FILE] [--concurrency N] [--name TEXT]\n"
+	"           [--secret-key-file FILE]\n";
 
 enum {
 	OPTION_DATABASE = 256,
@@ -20,6 +21,7 @@ enum {
 	OPTION_CA_FILE,
 	OPTION_CONCURRENCY,
 	OPTION_NAME,
+	OPTION_SECRET_KEY_FILE,
 	OPTION_CHILD,
 	OPTION_HELP,
 };
@@ -34,6 +36,7 @@ static const struct option names[] = {
 	{"git-ca-file", required_argument, NULL, OPTION_CA_FILE},
 	{"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
 	{"name", required_argument, NULL, OPTION_NAME},
+	{"secret-key-file", required_argument, NULL, OPTION_SECRET_KEY_FILE},
 	{"child", required_argument, NULL, OPTION_CHILD},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
@@ -56,6 +59,8 @@ static const char **text_of(struct worker_options *options, int option)
 		return &options->git_ca_file;
 	case OPTION_NAME:
 		return &options->name;
+	case OPTION_SECRET_KEY_FILE:
+		return &options->secret_key_file;
 	default:
 		return NULL;
 	}

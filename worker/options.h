@@ -15,6 +15,7 @@ struct worker_options {
 	const char *queue;
 	const char *docker;
 	const char *state;
+	const char *secret_key_file;                   /* NULL: below the state directory */
 	const char *git_ca_file;                       /* NULL: the system's */
 	const char *name;                              /* shown in rows and in BullMQ; NULL: host name and pid */
 	const char *prefixes[WORKER_PREFIXES_MAX + 1]; /* allowed repository URLs, NULL-terminated */

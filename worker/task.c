@@ -96,6 +96,33 @@ static int pairs_read(const json_t *root, const char *name, struct hc_arena *are
 	return 0;
 }
 
+static int secrets_read(const json_t *root, struct hc_arena *arena, struct task_input *input,
+						struct hc_error *err)
+{
+	const json_t *list = json_object_get(root, "buildSecrets"), *item;
+	size_t index;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list))
+		return hc_fail(err, HC_INVALID, "buildSecrets must be a list");
+	input->secrets = hc_arena_alloc_array(arena, json_array_size(list) + 1, sizeof *input->secrets);
+	json_array_foreach(list, index, item)
+	{
+		struct task_secret *secret = &input->secrets[index];
+
+		*secret = (struct task_secret){.name = text_of(item, "name", arena),
+									   .secret = text_of(item, "secret", arena),
+									   .key = text_of(item, "key", arena),
+									   .version = text_of(item, "version", arena)};
+		if (!secret->name || !secret->secret || !secret->key || !secret->version)
+			return hc_fail(err, HC_INVALID, "buildSecrets[%zu] names no variable, secret, key or version",
+						   index);
+	}
+	input->secret_count = json_array_size(list);
+	return 0;
+}
+
 static int input_read(enum job_kind kind, const json_t *root, struct hc_arena *arena,
 					  struct task_input *input, struct hc_error *err)
 {
@@ -126,7 +153,8 @@ static int input_read(enum job_kind kind, const json_t *root, struct hc_arena *a
 		!input->build)
 		return hc_fail(err, HC_INVALID,
 					   "the job names no commit, tree, runtime, image, installation or build");
-	if (pairs_read(root, "buildArgs", arena, &input->build_args, &input->build_arg_count, err))
+	if (pairs_read(root, "buildArgs", arena, &input->build_args, &input->build_arg_count, err) ||
+		secrets_read(root, arena, input, err))
 		return -1;
 	return pairs_read(root, "buildEnv", arena, &input->build_env, &input->build_env_count, err);
 }

@@ -28,6 +28,14 @@ struct task_pair {
 	const char *value;
 };
 
+/* A value of a Secret, by the id of its row. */
+struct task_secret {
+	const char *name; /* of the variable */
+	const char *secret;
+	const char *key;
+	const char *version;
+};
+
 /* Fields that are absent or null are NULL. */
 struct task_input {
 	const char *namespace_uid;
@@ -51,6 +59,8 @@ struct task_input {
 	size_t build_arg_count;
 	struct task_pair *build_env;
 	size_t build_env_count;
+	struct task_secret *secrets;
+	size_t secret_count;
 	int internal_port;
 };
 int task_input_parse(enum job_kind kind, const char *json, struct hc_arena *arena,

@@ -83,6 +83,28 @@ void dockerfile_run(struct dockerfile_writer *writer, const char *command)
 	hc_text_append(&writer->text, "]\n");
 }
 
+/* A mount is there for one instruction only. The x keeps the shell from cutting line ends off. */
+void dockerfile_run_with_secrets(struct dockerfile_writer *writer, const char *command)
+{
+	HC_AUTO_TEXT script = {0};
+	const char *const *names = writer->input->secret_names;
+
+	if (!names || !*names) {
+		dockerfile_run(writer, command);
+		return;
+	}
+	hc_text_append(&writer->text, "RUN");
+	for (const char *const *name = names; *name; name++) {
+		hc_text_printf(&writer->text, " --mount=type=secret,id=%s,required=true", *name);
+		hc_text_printf(&script, "%s=\"$(cat /run/secrets/%s && printf x)\"; export %s=\"${%s%%x}\"; ", *name,
+					   *name, *name, *name);
+	}
+	hc_text_append(&script, command);
+	hc_text_append(&writer->text, " [\"/bin/sh\",\"-euc\",");
+	dockerfile_json_string(&writer->text, hc_text_string(&script));
+	hc_text_append(&writer->text, "]\n");
+}
+
 /* --- checks */
 
 static bool folder_valid(const char *folder)
@@ -130,6 +152,10 @@ static int check(const struct dockerfile_input *input, struct hc_error *err)
 		if (!name_valid(*name))
 			return hc_fail(err, HC_INVALID, "build argument \"%.100s\": letters, digits and \"_\" only",
 						   *name);
+	for (const char *const *name = input->secret_names; name && *name; name++)
+		if (!name_valid(*name))
+			return hc_fail(err, HC_INVALID,
+						   "env \"%.100s\", a secret of the build: letters, digits and \"_\" only", *name);
 	if (input->port < 0 || input->port > 65535)
 		return hc_fail(err, HC_INVALID, "internalPort: %d is no port", input->port);
 	if (hc_streq(input->runtime, DOCKERFILE_RUNTIME_NODE) && !input->package_json)

@@ -15,6 +15,7 @@
 	1 /* raised when the same input gives another file: it is built again                                    \
 	   */
 #define DOCKERFILE_PORT_DEFAULT 3000
+#define DOCKERFILE_SECRETS_VERSION "HELVETIA_SECRETS_VERSION"
 
 #define DOCKERFILE_RUNTIME_DOCKERFILE "dockerfile"
 #define DOCKERFILE_RUNTIME_NODE "node"
@@ -43,6 +44,9 @@ struct dockerfile_input {
 	const char *output_dir;
 	/* NULL-terminated, or NULL: names of build arguments that the build's commands see as environment. */
 	const char *const *argument_names;
+	/* The same of secrets of the build: the commands that install and build see them as environment, and no
+	 * layer has them. With any, the build argument DOCKERFILE_SECRETS_VERSION says which values they have. */
+	const char *const *secret_names;
 	int port; /* 0: DOCKERFILE_PORT_DEFAULT */
 	bool spa; /* unknown paths give index.html */
 };

@@ -24,6 +24,8 @@ struct dockerfile_writer {
 void dockerfile_warn(struct dockerfile_writer *writer, const char *format, ...) HC_PRINTF(2, 3);
 /* One instruction with a command of any text. */
 void dockerfile_run(struct dockerfile_writer *writer, const char *command);
+/* The same for one that sees the secrets of the build. */
+void dockerfile_run_with_secrets(struct dockerfile_writer *writer, const char *command);
 void dockerfile_json_string(struct hc_text *text, const char *value);
 /* Text of package.json; "" when absent or no text. at: keys with '/'. Borrowed from the document. */
 const char *dockerfile_package_text(const struct dockerfile_writer *writer, const char *object,

@@ -261,9 +261,9 @@ static void write_build(struct dockerfile_writer *writer, const struct manager *
 	for (const char *const *name = input->argument_names; name && *name; name++)
 		hc_text_printf(&writer->text, "ARG %s\n", *name);
 	if (input->build_command && *input->build_command)
-		dockerfile_run(writer, input->build_command);
+		dockerfile_run_with_secrets(writer, input->build_command);
 	else if (*dockerfile_package_text(writer, "scripts", "build"))
-		dockerfile_run(writer, hc_arena_printf(writer->arena, "%s build", manager->run));
+		dockerfile_run_with_secrets(writer, hc_arena_printf(writer->arena, "%s build", manager->run));
 }
 
 void dockerfile_node_build(struct dockerfile_writer *writer)
@@ -282,7 +282,9 @@ void dockerfile_node_build(struct dockerfile_writer *writer)
 						"package-lock.json.");
 	hc_text_printf(&writer->text, "COPY %s%s ./\n", separate ? "package.json .npmrc*" : ".",
 				   separate ? manager->files : "");
-	dockerfile_run(writer, manager->install);
+	if (writer->input->secret_names && *writer->input->secret_names)
+		hc_text_append(&writer->text, "ARG " DOCKERFILE_SECRETS_VERSION "\n");
+	dockerfile_run_with_secrets(writer, manager->install);
 	if (separate)
 		hc_text_append(&writer->text, "COPY . ./\n");
 	write_build(writer, manager);

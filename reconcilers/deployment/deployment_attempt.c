@@ -102,13 +102,6 @@ static bool unsupported(const struct rollout *rollout, struct plan *plan)
 				entry->secret_name, entry->secret_key ? entry->secret_key : "?");
 			return true;
 		}
-		if (entry->scope != ENV_SCOPE_RUN && !template->image) {
-			attempt_fail(
-				rollout, plan, "NotSupported",
-				"env %s is a Secret for the build, which this version does not do: set its scope to run",
-				entry->name);
-			return true;
-		}
 	}
 	return false;
 }

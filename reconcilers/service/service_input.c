@@ -47,6 +47,11 @@ static bool for_build(const struct env_entry *entry)
 	return entry->value && entry->scope != ENV_SCOPE_RUN;
 }
 
+static bool secret_for_build(const struct env_entry *entry)
+{
+	return entry->secret_version && entry->scope != ENV_SCOPE_RUN;
+}
+
 static int compare_env(const void *left, const void *right)
 {
 	const struct env_entry *const *left_entry = left;
@@ -73,6 +78,25 @@ static void hash_env(struct hc_text *text, const char *field, const struct env_e
 		hc_text_append(text, ":");
 		hc_text_append_json_string(text, sorted[index]->value ? sorted[index]->value : "");
 		hc_text_append(text, "\n");
+	}
+}
+
+/* Another value is another build; which, its id says without telling it. */
+static void hash_secrets(struct hc_text *text, const struct service_template *template,
+						 struct hc_arena *arena)
+{
+	const struct env_entry **sorted = hc_arena_alloc_array(arena, template->env_count + 1, sizeof *sorted);
+	size_t used = 0;
+
+	for (size_t index = 0; index < template->env_count; index++) {
+		if (secret_for_build(&template->env[index]))
+			sorted[used++] = &template->env[index];
+	}
+	qsort(sorted, used, sizeof *sorted, compare_env);
+	for (size_t index = 0; index < used; index++) {
+		hc_text_append(text, "secret=");
+		hc_text_append_json_string(text, sorted[index]->name);
+		hc_text_printf(text, ":%s\n", sorted[index]->secret_version);
 	}
 }
 
@@ -103,6 +127,7 @@ const char *input_build_key(const struct service_view *service, const struct ser
 	hash_field(&text, "outputDir", template->output_dir);
 	hash_env(&text, "buildArg", template->build_args, template->build_arg_count, true, arena);
 	hash_env(&text, "env", template->env, template->env_count, false, arena);
+	hash_secrets(&text, template, arena);
 	crypto_sha256_hex(hc_text_string(&text), text.length, hash);
 	*ret_name = hc_arena_printf(arena, "%s-%.*s", service->name, NAME_HASH_DIGITS, hash);
 	return hc_arena_printf(arena, "build/%s/%s", service->namespace_uid, hash);
@@ -189,6 +214,21 @@ static json_t *pairs(const struct env_entry *entries, size_t count, bool all)
 	return list;
 }
 
+static json_t *secrets(const struct service_template *template)
+{
+	json_t *list = json_array();
+
+	for (size_t index = 0; index < template->env_count; index++) {
+		const struct env_entry *entry = &template->env[index];
+
+		if (secret_for_build(entry))
+			json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "name", entry->name, "secret",
+												  entry->secret_name, "key", entry->secret_key, "version",
+												  entry->secret_version));
+	}
+	return list;
+}
+
 static const char *image_name(const struct service_world *world, const struct job_view *job,
 							  struct hc_arena *arena)
 {
@@ -231,6 +271,7 @@ const char *input_build(const struct service_world *world, const struct service_
 	set(object, "startCommand", template->start_command);
 	set(object, "installation", world->installation);
 	set(object, "build", job->name);
+	json_object_set_new(object, "buildSecrets", secrets(template));
 	return text_take(object, arena);
 }
 

@@ -11,6 +11,7 @@ import urllib.parse
 
 import harness
 from harness import condition, eventually, service
+from repositories import Repositories, manifest
 
 SECRETS = "/api/v1/namespaces/default/secrets"
 FIRST = "walnut first/value+1"
@@ -31,9 +32,9 @@ def found(data):
     return [shape for value in VALUES for shape in shapes(value) if shape in data]
 
 
-class Secrets(harness.Scenario):
+class Secrets(Repositories):
 
-    def secret(self, *words, value="", code=0):
+    def tell(self, *words, value="", code=0):
         """`helvetia secret WORDS` with this on standard input; what it says."""
         done = subprocess.run([harness.HELVETIA, "secret", *words, "--state", self.platform.state], text=True,
                               input=value, capture_output=True, timeout=60, check=False)
@@ -43,7 +44,7 @@ class Secrets(harness.Scenario):
 
     def set(self, name, values):
         for key, value in values.items():
-            self.secret("set", name, key, value=value)
+            self.tell("set", name, key, value=value)
 
     def env(self, name, variable="TOKEN"):
         status, text = self.platform.visit(name, f"/env?name={variable}")
@@ -59,23 +60,23 @@ class Secrets(harness.Scenario):
         return service("safe", "safe:1", env=[{"name": "TOKEN", "secretRef": {"name": "keys", "key": "token"}}], **spec)
 
     def test_0_values_come_from_where_nobody_sees_them(self):
-        self.secret("set", "words", "one", "two", value=f"{FIRST}\n{SECOND}\n")
+        self.tell("set", "words", "one", "two", value=f"{FIRST}\n{SECOND}\n")
         path = os.path.join(self.platform.state, "value")
         with open(path, "w", encoding="utf-8") as file:
             file.write(OTHER)
-        self.secret("set", "words", "--from-file", f"three={path}", "--from-file", path)
+        self.tell("set", "words", "--from-file", f"three={path}", "--from-file", path)
         os.remove(path)
-        self.assertRegex(self.secret("list"), r"words +Opaque +\S+ +one two three value")
-        self.assertIn("no line for", self.secret("set", "words", "one", "two", value="x\n", code=2))
-        self.assertIn("empty", self.secret("set", "words", "one", value="\n", code=2))
-        self.assertIn("not from the command line", self.secret("set", "words", f"one={FIRST}", code=2))
-        self.assertIn("no key none", self.secret("delete", "words", "none", code=3))
-        self.secret("delete", "words", "one", "two", "value")
-        self.assertRegex(self.secret("list", "words"), r"words +Opaque +\S+ +three\n")
-        self.assertIn("must consist", self.secret("set", "words", "a b", value="x", code=8))
-        self.assertIn("not found", self.secret("delete", "nothing", code=3))
+        self.assertRegex(self.tell("list"), r"words +Opaque +\S+ +one two three value")
+        self.assertIn("no line for", self.tell("set", "words", "one", "two", value="x\n", code=2))
+        self.assertIn("empty", self.tell("set", "words", "one", value="\n", code=2))
+        self.assertIn("not from the command line", self.tell("set", "words", f"one={FIRST}", code=2))
+        self.assertIn("no key none", self.tell("delete", "words", "none", code=3))
+        self.tell("delete", "words", "one", "two", "value")
+        self.assertRegex(self.tell("list", "words"), r"words +Opaque +\S+ +three\n")
+        self.assertIn("must consist", self.tell("set", "words", "a b", value="x", code=8))
+        self.assertIn("not found", self.tell("delete", "nothing", code=3))
         self.prompted()
-        self.secret("delete", "words")
+        self.tell("delete", "words")
 
     def prompted(self):
         """A terminal is asked, and shows nothing of what is typed."""
@@ -158,6 +159,68 @@ class Secrets(harness.Scenario):
         self.wait_env("safe", FIRST)
         self.platform.wait_ready("safe")
         eventually(lambda: len(self.platform.containers("safe")) == 1, 60, "the old container is gone")
+
+    # --- builds -----------------------------------------------------------------------------------------------------
+
+    # As the generator writes it; then all ways in which a program may show what it has.
+    DOCKERFILE = r"""FROM secret-shell:1
+ENV VERSION=%s
+ARG HELVETIA_SECRETS_VERSION
+RUN --mount=type=secret,id=BUILD_TOKEN,required=true ["/bin/sh","-euc","BUILD_TOKEN=\"$(busybox cat /run/secrets/BUILD_TOKEN && printf x)\"; export BUILD_TOKEN=\"${BUILD_TOKEN%%x}\"; busybox env; printf %%s \"$BUILD_TOKEN\" | busybox wc -c; printf %%s \"x$BUILD_TOKEN\" | busybox base64"]
+RUN --mount=type=secret,id=BUILD_TOKEN,required=true busybox head -c 9 /run/secrets/BUILD_TOKEN; busybox sleep 0.4; busybox tail -c +10 /run/secrets/BUILD_TOKEN; echo; busybox cat /run/secrets/BUILD_TOKEN >&2; busybox sed 's/ /%%20/; s,/,%%2F,; s/+/%%2B/' /run/secrets/BUILD_TOKEN; echo; busybox test ! -e /run/secrets/OTHER
+RUN busybox test ! -e /run/secrets/BUILD_TOKEN
+%s
+"""
+
+    def build_log(self):
+        return self.platform.command("logs", "--build", "app")[1]
+
+    def built(self, version, more=""):
+        self.repository.commit(version, Dockerfile=self.DOCKERFILE % (version, more))
+
+    def test_5_builds_get_what_they_are_given_and_tell_nothing(self):
+        self.platform.shell_image("secret-shell:1")
+        self.set("build-keys", {"token": FIRST})
+        self.built("one")
+        env = [{"name": "BUILD_TOKEN", "secretRef": {"name": "build-keys", "key": "token"}, "scope": "both"},
+               {"name": "OTHER", "secretRef": {"name": "build-keys", "key": "token"}}]
+        self.platform.apply(manifest("app", self.repository, env=env))
+        self.platform.wait_ready("app", 120)
+        log = self.build_log()
+        self.refuse("the build's log", log.encode())
+        self.assertIn("BUILD_TOKEN=***", log)
+        self.assertRegex(log, rf" {len(FIRST)}\n")
+        self.assertGreaterEqual(log.count("***"), 5)
+        self.wait_env("app", FIRST, "BUILD_TOKEN")
+        self.wait_env("app", FIRST, "OTHER")
+        image = self.platform.deployments("app")[-1]["status"]["imageId"]
+        self.refuse("the image", json.dumps(self.platform.docker("GET", f"/images/{image}/history")).encode())
+        self.refuse("the image", json.dumps(self.platform.docker("GET", f"/images/{image}/json")).encode())
+
+    def test_5_new_values_are_built_anew(self):
+        before = self.platform.deployments("app")[-1]
+        self.set("build-keys", {"token": SECOND})
+        self.wait_env("app", SECOND, "BUILD_TOKEN", 120)
+        after = self.platform.deployments("app")[-1]
+        self.assertNotEqual(before["status"]["build"], after["status"]["build"])
+        log = self.build_log()
+        self.refuse("the build's log", log.encode())
+        self.assertRegex(log, rf" {len(SECOND)}\n")
+
+    def test_5_the_message_of_a_failure_tells_nothing(self):
+        self.built("two", 'RUN --mount=type=secret,id=BUILD_TOKEN read TOKEN < /run/secrets/BUILD_TOKEN; '
+                   f'echo "no access with $TOKEN" >&2; echo "{SECOND}" >/dev/null; exit 7')
+        self.platform.command("redeploy", "app")
+        commit = self.repository.head()
+        self.platform.patch("app", {"commit": commit})
+        failed = eventually(lambda: next((each for each in self.platform.deployments("app")
+                                          if each["status"]["phase"] == "FAILED" and
+                                          each["spec"]["commitHash"] == commit), None), 120, "it has FAILED")
+        self.assertEqual(failed["status"]["reason"], "BuildFailed")
+        self.assertIn("***", failed["status"]["message"] + self.build_log())
+        self.refuse("the message", json.dumps(failed["status"], ensure_ascii=False).encode())
+        self.refuse("the build's log", self.build_log().encode())
+        self.wait_env("app", SECOND, "BUILD_TOKEN")
 
     # --- nowhere else ----------------------------------------------------------------------------------------------
 

@@ -68,6 +68,33 @@ static void test_names(void **state)
 	assert_null(dockerfile_runtime(NULL, 0));
 }
 
+/* Mounted for the commands that may need them, and for nothing else. */
+static void test_secrets(void **state)
+{
+	static const char *const secrets[] = {"NPM_TOKEN", "KEY_2", NULL};
+	struct dockerfile_input input = {
+		.runtime = "node",
+		.package_json = "{\"scripts\":{\"start\":\"node server.js\",\"build\":\"tsc\"}}",
+		.lockfile = DOCKERFILE_LOCK_NPM,
+		.secret_names = secrets,
+	};
+	const char **warnings;
+	const char *text;
+
+	(void)state;
+	text = generate(&input, &warnings);
+	assert_non_null(strstr(
+		text, "ARG HELVETIA_SECRETS_VERSION\n"
+			  "RUN --mount=type=secret,id=NPM_TOKEN,required=true --mount=type=secret,id=KEY_2,required=true "
+			  "[\"/bin/sh\",\"-euc\",\"NPM_TOKEN=\\\"$(cat /run/secrets/NPM_TOKEN && printf x)\\\"; "
+			  "export NPM_TOKEN=\\\"${NPM_TOKEN%x}\\\"; "
+			  "KEY_2=\\\"$(cat /run/secrets/KEY_2 && printf x)\\\"; export KEY_2=\\\"${KEY_2%x}\\\"; "
+			  "npm ci --include=dev --no-audit --no-fund\"]\n"));
+	assert_non_null(strstr(text, "export KEY_2=\\\"${KEY_2%x}\\\"; npm run build\"]\n"));
+	assert_non_null(strstr(text, "RUN [\"/bin/sh\",\"-euc\",\"npm prune"));
+	assert_null(strstr(strstr(text, "npm prune"), "secret"));
+}
+
 static void test_node(void **state)
 {
 	static const char *const arguments[] = {"API_URL", NULL};
@@ -396,6 +423,8 @@ static void test_invalid(void **state)
 		{{.runtime = "static", .output_dir = ""}, "outputDir"},
 		{{.runtime = "static", .argument_names = bad_name}, "build argument"},
 		{{.runtime = "static", .argument_names = bad_line}, "build argument"},
+		{{.runtime = "static", .secret_names = bad_name}, "secret of the build"},
+		{{.runtime = "static", .secret_names = bad_line}, "secret of the build"},
 		{{.runtime = "static", .port = 70000}, "internalPort"},
 		{{.runtime = "static", .port = -1}, "internalPort"},
 		{{.runtime = "static", .build_command = "a\xff"}, "buildCommand"},
@@ -460,9 +489,9 @@ static void test_syntax(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),    cmocka_unit_test(test_node),   cmocka_unit_test(test_managers),
-		cmocka_unit_test(test_versions), cmocka_unit_test(test_static), cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_invalid),  cmocka_unit_test(test_syntax),
+		cmocka_unit_test(test_names),     cmocka_unit_test(test_secrets),  cmocka_unit_test(test_node),
+		cmocka_unit_test(test_managers),  cmocka_unit_test(test_versions), cmocka_unit_test(test_static),
+		cmocka_unit_test(test_injection), cmocka_unit_test(test_invalid),  cmocka_unit_test(test_syntax),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -89,6 +89,24 @@ static void inputs(void **state)
 	assert_string_equal(input.build_args[0].name, "A");
 	assert_string_equal(input.build_args[0].value, "");
 	assert_int_equal(input.internal_port, 3000);
+	assert_int_equal(input.secret_count, 0);
+#define BUILD                                                                                                \
+	"{\"namespaceUid\":\"n\",\"repoUrl\":\"u\",\"commit\":\"c\",\"tree\":\"t\",\"image\":\"i:1\","           \
+	"\"runtime\":\"node\","                                                                                  \
+	"\"installation\":\"x\",\"build\":\"b\",\"buildSecrets\":"
+	assert_int_equal(task_input_parse(JOB_BUILD,
+									  BUILD
+									  "[{\"name\":\"T\",\"secret\":\"s\",\"key\":\"k\",\"version\":\"v\"}]}",
+									  arena, &input, &err),
+					 0);
+	assert_int_equal(input.secret_count, 1);
+	assert_string_equal(input.secrets[0].name, "T");
+	assert_string_equal(input.secrets[0].version, "v");
+	assert_int_equal(task_input_parse(JOB_BUILD, BUILD "{}}", arena, &input, &err), -1);
+	assert_int_equal(task_input_parse(JOB_BUILD, BUILD "[{\"name\":\"T\",\"secret\":\"s\",\"key\":\"k\"}]}",
+									  arena, &input, &err),
+					 -1);
+#undef BUILD
 	hc_arena_free(arena);
 }
 
