@@ -293,6 +293,7 @@ int arguments_parse(int argc, char **argv, const struct arguments_spec *spec, st
 		if (set_option(ret_arguments, row->letter, optarg))
 			return -1;
 	}
+	ret_arguments->namespace_given = ret_arguments->namespace_name != NULL;
 	if (!ret_arguments->namespace_name)
 		ret_arguments->namespace_name = default_namespace(ret_arguments);
 	ret_arguments->positions = argv + optind;

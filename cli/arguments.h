@@ -33,6 +33,7 @@ struct arguments {
 	int timeout_seconds;
 	int64_t tail_lines; /* -1: all */
 	bool all_namespaces;
+	bool namespace_given; /* --namespace */
 	bool dry_run;
 	bool wait;
 	bool follow;

@@ -221,14 +221,25 @@ static int run_describe(int argc, char **argv)
 
 const struct command command_describe = {"describe", "one Service with all that belongs to it", run_describe};
 
+/* NULL: all. Somebody whose context names a namespace may have no right beyond it. */
+static const char *status_namespace(const struct client *client)
+{
+	const struct arguments *arguments = client->arguments;
+
+	if (arguments->all_namespaces)
+		return NULL;
+	return arguments->namespace_given ? arguments->namespace_name : client->way.namespace_name;
+}
+
 static int run_status(int argc, char **argv)
 {
 	static const struct arguments_spec spec = {
 		.usage = "usage: helvetia status [OPTION…]",
-		.help = "All Services of all namespaces, what they are and why not as declared. Exit code 0 when "
-				"each is as\n"
-				"declared, 1 when one isn't.\n",
-		.letters = "o",
+		.help =
+			"All Services, what they are and why not as declared: of all namespaces, or of the one that -n "
+			"or the\n"
+			"kubeconfig's context names. Exit code 0 when each is as declared, 1 when one isn't.\n",
+		.letters = "nAo",
 	};
 	struct arguments arguments;
 	struct client client;
@@ -241,8 +252,11 @@ static int run_status(int argc, char **argv)
 	if (parsed)
 		return parsed > 0 ? COMMAND_DONE : COMMAND_USAGE;
 	code = client_open(&client, &arguments);
-	if (code == COMMAND_DONE)
-		code = client_request(&client, "GET", "/apis/helvetia.cloud/v1/services", NULL, NO_BODY, &list);
+	if (code == COMMAND_DONE) {
+		HC_AUTO_FREE path = client_path("services", status_namespace(&client), NULL);
+
+		code = client_request(&client, "GET", path, NULL, NO_BODY, &list);
+	}
 	if (code == COMMAND_DONE) {
 		arguments.all_namespaces = true;
 		print_objects(&arguments, "services", list);

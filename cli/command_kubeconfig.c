@@ -189,12 +189,17 @@ static int try_it(const struct kubeconfig_context *context, const struct argumen
 	struct client client = {.arguments = arguments};
 	struct hc_error err = {0};
 	json_t *answer = NULL;
-	HC_AUTO_FREE path = client_path("services", context->namespace_name ? context->namespace_name : "default",
-									NULL);
+	json_t *question = json_pack("{s:s, s:s}", "apiVersion", "authentication.k8s.io/v1", "kind",
+								 "SelfSubjectReview");
+	int code = http_client_open(&options, &client.http, &err) ? client_failed(&err) : COMMAND_DONE;
 
-	if (http_client_open(&options, &client.http, &err))
-		return client_failed(&err);
-	int code = client_request(&client, "GET", path, NULL, NO_BODY, &answer);
+	if (code == COMMAND_DONE)
+		code = client_request(&client, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+							  "application/json", question, &answer);
+	if (code == COMMAND_DONE)
+		fprintf(stderr, "you are \"%s\" at %s\n",
+				json_text_at(answer, "status", "userInfo", "username", NULL), context->server);
+	json_decref(question);
 	json_decref(answer);
 	client_close(&client);
 	return code;

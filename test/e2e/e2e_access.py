@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.parse
 
+from kubectl import available
 from harness import HELVETIA, Scenario, UnixConnection, eventually, main, service
 
 GROUP = "/apis/helvetia.cloud/v1"
@@ -106,11 +107,11 @@ class Access(Scenario):
                           "current-context: other\n")
         done = self.run_as(home, "login", invitation)
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('you are "ann"', done.stderr)
         self.assertIn("name: other", config.read_text(), "what was in the file stays")
         self.assertEqual(stat.S_IMODE(config.stat().st_mode), 0o600)
         # As a plugin of kubectl, which finds it by its name.
-        plugin = os.path.join(home, "kubectl-helvetia")
-        os.symlink(HELVETIA, plugin)
+        plugin = os.path.join(os.path.dirname(HELVETIA), "kubectl-helvetia")
         manifest = os.path.join(home, "shop.json")
         shop = service("shop", "absent:1")
         del shop["metadata"]["namespace"]
@@ -145,6 +146,37 @@ class Access(Scenario):
         code, _, err = self.platform.command("kubeconfig", "--server", "http://elsewhere", check=False)
         self.assertEqual(code, 2)
         self.assertIn("https://", err)
+
+    def test_3_kubectl_and_its_plugin(self):
+        """Each kubectl that there is: the plugin by its name, tokens as objects, reviews out of the same table."""
+        home = tempfile.mkdtemp(dir=self.platform.state)
+        admin, viewer = os.path.join(home, "admin"), os.path.join(home, "viewer")
+        self.platform.command("kubeconfig", "-o", admin)
+        self.platform.command("invite", "vera", "--role", "viewer", "-o", viewer)
+        for version, kubectl in available():
+            def run(config, *words, path=os.path.dirname(HELVETIA), program=kubectl):
+                return self.run_as(home, *words, program=program, KUBECONFIG=config,
+                                   PATH=f"{path}:{os.environ['PATH']}")
+            with self.subTest(kubectl=version):
+                self.assertIn("vera", run(viewer, "auth", "whoami").stdout)
+                self.assertEqual(run(viewer, "helvetia", "status").returncode, 0, "the context's namespace")
+                self.assertEqual(run(viewer, "helvetia", "status", "-A").returncode, 9)
+                for verb, what, answer in (("list", "services", "yes"), ("create", "services", "no"),
+                                           ("list", "tokens", "no"), ("get", "secrets", "no")):
+                    group = "" if what == "secrets" else ".helvetia.cloud"
+                    self.assertTrue(run(viewer, "auth", "can-i", verb, what + group).stdout.startswith(answer), what)
+                manifest = os.path.join(home, "token.json")
+                pathlib.Path(manifest).write_text(json.dumps({
+                    "apiVersion": "helvetia.cloud/v1", "kind": "Token", "metadata": {"name": "by-kubectl"}}))
+                done = run(admin, "create", "-f", manifest, "-o", "jsonpath={.status.token}")
+                self.assertRegex(done.stdout, r"^hv_[a-z0-9]+$", done.stderr)
+                self.assertEqual(self.status(done.stdout, "GET", services("default")), 200)
+                self.assertEqual(run(admin, "get", "token.helvetia.cloud", "by-kubectl", "-o",
+                                     "jsonpath={.status.token}").stdout, "")
+                self.assertEqual(run(admin, "apply", "--server-side", "-f", manifest).returncode, 0)
+                self.assertEqual(run(admin, "delete", "-f", manifest).returncode, 0)
+                self.assertEqual(run(admin, "patch", "user.helvetia.cloud", "vera", "--type", "merge", "-p",
+                                     '{"metadata":{"labels":{"team":"a"}}}').returncode, 0)
 
     def test_4_roles(self):
         manifest = {"apiVersion": "helvetia.cloud/v1", "kind": "Service", "metadata": {"name": "roles"},
