@@ -135,6 +135,7 @@ struct service_world {
 	int64_t boot_ms; /* now */
 	int64_t wall_ms; /* now, for people only */
 	bool network_present;
+	bool database_behind; /* a restored backup that no person has accepted yet */
 	bool traefik_answers;
 	bool public_answers; /* the GET by the public way for the attempt in Publishing: < 500 and not the 503
 							page */

@@ -23,6 +23,8 @@ void deployment_decide(const struct service_world *world, struct plan *plan)
 	if (rows_change(plan))
 		return;
 	rollout_look(world, plan->arena, &rollout);
+	if (rollout.frozen)
+		return;
 	if (rollout.on && rollout.serving)
 		heal_dead_decide(&rollout, plan);
 	else if (rollout.serving)

@@ -160,7 +160,9 @@ static void look_at(const struct rollout *rollout, const struct deployment_view 
 	replicas->running += rollout_running(container);
 	replicas->answering += answers;
 	replicas->open += container->gate_open && rollout_running(container);
-	replicas->listed += container->gate_open && rollout_running(container) && container->listed;
+	/* Traefik's list alone may be from before a nudge that the engine hasn't heard the end of. */
+	replicas->listed += container->gate_open && rollout_running(container) && container->listed &&
+						container->health == HEALTH_HEALTHY;
 	if (!answers) {
 		replicas->unanswered = container;
 		replica_wake_plain(rollout, container, attempt->template.expose, plan);

@@ -309,6 +309,28 @@ static void roles_attempt(struct rollout *rollout)
 		stand_in(rollout, attempt, &need);
 }
 
+static bool strangers(const struct service_world *world)
+{
+	for (size_t index = 0; index < world->container_count; index++) {
+		if (!rollout_deployment_of(world, &world->containers[index]))
+			return true;
+	}
+	return false;
+}
+
+/* Visitors are sent to all that is wanted of what serves. */
+static bool serves_whole(const struct rollout *rollout)
+{
+	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
+		const struct container_view *container =
+			rollout->serving ? rollout_find(rollout, rollout->serving, ordinal) : NULL;
+
+		if (!container || !rollout_published(rollout->world, container))
+			return false;
+	}
+	return true;
+}
+
 /* Old containers beside a current revision: left in place while it drains (design 7.4), parked under
  * Recreate. */
 static enum container_role role_other(const struct rollout *rollout, const struct container_view *container)
@@ -322,7 +344,12 @@ static enum container_role role_other(const struct rollout *rollout, const struc
 		return ROLE_UNWANTED;
 	/* Nothing serves but this, and its row is gone: better a stranger of ours than nobody. */
 	if (!current)
-		return own ? ROLE_UNWANTED : ROLE_KEPT;
+		return own || (rollout->recreate && rollout->attempt && rollout->attempt->stage >= STAGE_STARTING)
+				   ? ROLE_UNWANTED
+				   : ROLE_KEPT;
+	/* C-61: a backup was restored and accepted. */
+	if (!own && !rollout->recreate && !serves_whole(rollout))
+		return ROLE_KEPT;
 	if (current->phase != DEPLOYMENT_SUCCESS || container->revision >= current->revision ||
 		(own && own->phase == DEPLOYMENT_FAILED))
 		return ROLE_UNWANTED;
@@ -489,6 +516,7 @@ void rollout_look(const struct service_world *world, struct hc_arena *arena, str
 	rollout.recreate = spec->strategy == STRATEGY_RECREATE || writes_volume(&spec->template) ||
 					   (rollout.attempt && writes_volume(&rollout.attempt->template)) ||
 					   (rollout.serving && writes_volume(&rollout.serving->template));
+	rollout.frozen = world->database_behind && strangers(world);
 	roles_give(&rollout);
 	*ret_rollout = rollout;
 }

@@ -9,7 +9,7 @@
 
 /* Times that decide works with, in milliseconds; each has its reason in README.md. */
 #define ROLLOUT_NUDGE_AFTER_MS 2000   /* open gates, and Traefik doesn't list all */
-#define ROLLOUT_GATE_SETTLE_MS 1000   /* a nudged gate opens again after this at the latest */
+#define ROLLOUT_GATE_SETTLE_MS 5000   /* a nudged gate opens again after this at the latest */
 #define ROLLOUT_FROZEN_AFTER_MS 3000  /* gate shut, and still "healthy": the health monitor hangs */
 #define ROLLOUT_REVIVE_EVERY_MS 30000 /* gate open, application answers, and not "healthy" */
 #define ROLLOUT_UNLISTED_MS 5000      /* published, healthy, and not in Traefik's list: it missed a change */
@@ -48,6 +48,7 @@ struct rollout {
 	int surge;                /* ordinal that stands in while a drifted replica is made anew, or -1 */
 	bool on;                  /* not deleted, not suspended, replicas > 0 */
 	bool recreate;
+	bool frozen; /* the database is a restored backup, and containers run that it knows nothing of (C-60) */
 	bool rollback_lost; /* a rollback is active, and what it is to repeat is not kept or never ran */
 };
 

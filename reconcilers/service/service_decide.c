@@ -159,11 +159,13 @@ void service_decide(const struct service_world *world, struct plan *plan)
 	struct rollout rollout;
 
 	rollout_look(world, plan->arena, &rollout);
-	if (world->service.deleting)
+	if (rollout.frozen)
+		; /* C-60 */
+	else if (world->service.deleting)
 		finish_deletion(&rollout, plan);
 	else if (wants_deployment(&rollout))
 		create(&rollout, plan);
-	if (!world->service.deleting)
+	if (!world->service.deleting && !rollout.frozen)
 		drop_history(&rollout, plan);
 	service_status_decide(&rollout, plan);
 }

@@ -501,6 +501,7 @@ int service_observe(struct reconcile_context *context, const char *uid, struct h
 	struct rollout rollout;
 
 	world->installation = context->installation;
+	world->database_behind = !context->database_trusted;
 	world->domain = context->domain;
 	world->containers_folder = context->containers_folder;
 	world->https_public = context->https_public;

@@ -357,11 +357,33 @@ static void ready_deleting(const struct rollout *rollout, struct plan *plan)
 				   world->container_count);
 }
 
+/* C-60. */
+static void ready_frozen(const struct rollout *rollout, struct plan *plan)
+{
+	const struct service_world *world = rollout->world;
+	int64_t newest = 0;
+
+	for (size_t index = 0; index < world->container_count; index++) {
+		if (world->containers[index].revision > newest &&
+			!rollout_deployment_of(world, &world->containers[index]))
+			newest = world->containers[index].revision;
+	}
+	plan->phase = world->service.phase;
+	plan_condition(
+		plan, "Ready", CONDITION_UNKNOWN, "DatabaseBehind",
+		"the database is older than what runs: revision %" PRId64
+		", of which it knows nothing, serves on, and nothing is changed until a person accepts the "
+		"restored database",
+		newest);
+}
+
 static void ready(const struct rollout *rollout, int ready_replicas, struct plan *plan)
 {
 	const struct service_view *service = &rollout->world->service;
 
-	if (service->deleting) {
+	if (rollout->frozen) {
+		ready_frozen(rollout, plan);
+	} else if (service->deleting) {
 		ready_deleting(rollout, plan);
 	} else if (!rollout->on) {
 		plan->phase = SERVICE_IDLE;

@@ -122,11 +122,13 @@ class OpenLoop(Scenario):
         seconds = time.monotonic() - begun
         say(f"    {sum(self.kinds.values())} changes ({self.kinds}) in {seconds:.0f} s, {report['all']['requests']} requests "
             f"of {len(report['kinds'])} kinds, {report['messages']} WebSocket messages; ms {report['ms']}, begun at most "
-            f"{report['lagMs']} ms late")
+            f"{report['lagMs']} ms late, {report['unsent']} not at all; {report['all']}; {report['failures']}")
         for changer in changers:
             self.assertIsNone(changer.error, changer.name)
-        self.assertEqual(report["unsent"], 0, "this machine is too busy to say anything: HELVETIA_RATE")
-        self.assertEqual(code, 0, json.dumps(report, indent=1))
+        for what in ("failed", "late", "retried", "stale"):
+            self.assertEqual(report["all"][what], 0, json.dumps(report, indent=1))
+        self.assertEqual(report["unsent"], 0, "this machine is too busy for so many requests: HELVETIA_RATE")
+        self.assertEqual(code, 0)
         self.assertEqual(sum(self.kinds.values()), CHANGES)
         for kind, count in report["kinds"].items():
             self.assertGreater(count["requests"], 0, kind)

@@ -63,6 +63,8 @@ static struct step choose(const struct sim *sim, uint64_t *state, int *nonce)
 	case 4:
 		return (struct step){below(state, 2) ? OP_SUSPEND : OP_RESUME, 0};
 	case 5:
+		if (below(state, 8) == 0)
+			return (struct step){below(state, 2) ? OP_RESTORE : OP_ACCEPT, 1 + below(state, 2)};
 		if (below(state, 3) == 0)
 			return (struct step){OP_RELEASE, below(state, RELEASE_COUNT)};
 		return (struct step){below(state, 2) ? OP_TRAEFIK : OP_REGISTRY, below(state, 2)};
@@ -118,6 +120,7 @@ static void walk(struct sim *sim, uint64_t *state)
 static void rest(struct sim *sim, uint64_t *state)
 {
 	sim->crash_at = sim->fail_at = sim->late_fail_at = -1;
+	sim_op(sim, &(struct step){OP_ACCEPT, 0});
 	sim_op(sim, &(struct step){OP_TRAEFIK, 1});
 	sim_op(sim, &(struct step){OP_REGISTRY, 1});
 	sim_op(sim, &(struct step){OP_REDIS, 1});

@@ -148,7 +148,7 @@ struct sim {
 	int64_t wanted, checked, checked_ms; /* of the follow; checked_ms -1: never */
 	int rollback_to;                     /* revision; 0: none */
 	char rollback_rejected[64];
-	bool redis_away, git_away, workers_away;
+	bool redis_away, git_away, workers_away, database_behind;
 	bool traefik_misses_next; /* one refresh is lost */
 	int64_t traefik_refresh_at;
 	int64_t pull_retry_at; /* memory of the controller, of pull_image */

@@ -200,6 +200,10 @@ void sim_check_action(struct sim *sim, const struct service_world *world, const 
 		check_restart(sim, action);
 	if (!container)
 		return;
+	/* INV-16: a restored backup destroys nothing that it doesn't know. */
+	if (sim->database_behind && !deployment_of(sim, container->view.deployment_uid))
+		sim_break(sim, "INV-16", "%s %s, of which the restored database knows nothing",
+				  action_kind_text(action->kind), container->view.name);
 	if (action->kind == ACTION_CONTAINER_START)
 		check_start(sim, container);
 	if (action->kind == ACTION_GATE_CLOSE)
@@ -257,6 +261,9 @@ static void settled_replicas(struct sim *sim, const struct sim_deployment *curre
 		const struct sim_container *container = &sim->containers[index];
 
 		if (!container->exists || container->foreign)
+			continue;
+		/* Of before a restored backup: better one that no row names than nobody. */
+		if (!current && !deployment_of(sim, container->view.deployment_uid))
 			continue;
 		if (!current || strcmp(container->view.deployment_uid, current->uid) != 0 || container->release) {
 			sim_break(sim, "INV-11", "%s is left over", container->view.name);

@@ -198,6 +198,7 @@ void sim_observe(struct sim *sim, struct hc_arena *arena, struct service_world *
 		.wall_ms = sim->wall_ms,
 		.network_present = sim->network_present,
 		.traefik_answers = !sim->traefik_away,
+		.database_behind = sim->database_behind,
 		.https_public = true,
 	};
 	world->service = (struct service_view){

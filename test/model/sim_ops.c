@@ -125,6 +125,28 @@ static void rollback(struct sim *sim, int back)
 				   sim_hash(&sim->spec, sim->arena));
 }
 
+/* A backup knows the spec, the rows and what was current of then. Of a Service of prebuilt images: what a
+ * backup would know of jobs is not simulated. */
+static void restore(struct sim *sim, int count)
+{
+	if (sim->spec.repository)
+		return;
+	sim->database_behind = true;
+	sim->rollback_to = 0;
+	sim->current[0] = '\0';
+	for (size_t index = sim->deployment_count; index-- > 0;) {
+		struct sim_deployment *deployment = &sim->deployments[index];
+
+		if (deployment->exists && count-- > 0)
+			deployment->exists = false;
+		else if (deployment->exists && !sim->current[0] && deployment->row.phase == DEPLOYMENT_SUCCESS) {
+			sim->spec = deployment->spec;
+			(void)snprintf(sim->current, sizeof sim->current, "%s", deployment->row.name);
+		}
+	}
+	sim_forget(sim);
+}
+
 static void at_work(struct sim *sim, const struct step *step)
 {
 	switch (step->op) {
@@ -212,6 +234,12 @@ void sim_op(struct sim *sim, const struct step *step)
 		break;
 	case OP_REBOOT:
 		sim_reboot(sim);
+		break;
+	case OP_RESTORE:
+		restore(sim, step->argument);
+		break;
+	case OP_ACCEPT:
+		sim->database_behind = false;
 		break;
 	case OP_FREEZE:
 		for (size_t index = 0; index < sim->container_high; index++)

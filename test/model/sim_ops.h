@@ -45,6 +45,8 @@ enum op {
 	OP_GIT,
 	OP_EAT,         /* a stranger's worker ends our jobs (1), or takes them and does nothing (0) */
 	OP_IMAGES_GONE, /* of all builds */
+	OP_RESTORE,     /* argument: so many of the newest Deployments are not in the backup */
+	OP_ACCEPT,      /* a person accepts it */
 	OP_FOREIGN,     /* somebody makes a container with the name of replica 0 of this revision */
 };
 

@@ -622,7 +622,7 @@ static const struct fixture_case at_publishing[] = {
 	{"C-16 nudge", c16_nudge,
 	 "  1. close gate shop-r1-0-eb0c3431: Traefik doesn't list it: nudge it with an event\n  wake at "
 	 "+50ms\n"},
-	{"C-16 nobody noticed yet", c16_nudged, "  wake at +900ms\n"},
+	{"C-16 nobody noticed yet", c16_nudged, "  wake at +4900ms\n"},
 	{"C-16 noticed: open again", c16_noticed,
 	 "  1. open gate shop-r1-0-eb0c3431: all replicas of the revision answered\n  wake at +599000ms\n"},
 	{"C-16 its health monitor hangs", c16_frozen,
