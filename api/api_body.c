@@ -79,8 +79,11 @@ static json_t *read_steps(struct api_call *call, const char *body, size_t length
 	json_error_t problem;
 	json_t *value = json_loadb(body, length, JSON_REJECT_DUPLICATES, &problem);
 
+	/* What it is near to may be the value of a Secret. */
+	const char *near = strstr(problem.text, " near '");
 	if (!value)
-		api_answer_fail(call, 400, "line %d, column %d: %s", problem.line, problem.column, problem.text);
+		api_answer_fail(call, 400, "line %d, column %d: %.*s", problem.line, problem.column,
+						(int)(near ? (size_t)(near - problem.text) : strlen(problem.text)), problem.text);
 	return value;
 }
 
@@ -94,12 +97,25 @@ static json_t *read_protobuf(struct api_call *call, const char *body, size_t len
 	return value;
 }
 
+/* kubectl sends a strategic merge patch for a built-in kind, whatever is offered. A Secret consists of
+ * mappings of texts, of which both ways of merging make the same; what goes beyond that ("$patch",
+ * "$setElementOrder/…") is an unknown field, and refused as such. */
+static bool strategic_is_merge(const struct api_call *call, const char *content_type)
+{
+	static const char name[] = "application/strategic-merge-patch+json";
+
+	return call->route.kind && call->route.kind->store_kind == STORE_SECRET && content_type &&
+		   strncasecmp(content_type, name, strlen(name)) == 0;
+}
+
 json_t *api_body_read(struct api_call *call, enum api_body_type *ret_type)
 {
 	bool patch = call->route.verb == API_PATCH;
 	const char *content_type = http_request_header(call->request, "Content-Type");
 	size_t length = 0;
 
+	if (patch && strategic_is_merge(call, content_type))
+		content_type = "application/merge-patch+json";
 	/* Protobuf is of the built-in kinds only, as in Kubernetes. */
 	if (api_body_type_of(content_type, patch, ret_type) ||
 		(*ret_type == API_BODY_PROTOBUF && call->route.kind && *call->route.kind->group)) {

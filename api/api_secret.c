@@ -245,6 +245,8 @@ int api_secret_take(const struct api_writer *writer, struct api_draft *draft, js
 	struct api_secret *secret = state_of(draft);
 	forget_taken(secret);
 	strip_last_applied(object);
+	if (hc_streq(json_string_value(json_object_get(object, "type")), ""))
+		json_object_del(object, "type"); /* as kubectl sends one without */
 	json_t *marks = json_object();
 	int result = take_map(writer, draft, object, "data", true, marks, err) ||
 						 take_map(writer, draft, object, "stringData", false, marks, err)

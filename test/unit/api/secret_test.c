@@ -136,6 +136,33 @@ static void keeps_what_it_does_not_tell(void **state)
 	has_keys("keys", "{\"a\":\"\"}");
 }
 
+/* As kubectl does it. */
+static void takes_what_kubectl_sends(void **state)
+{
+	static const char strategic[] = "application/strategic-merge-patch+json";
+
+	(void)state;
+	tell("POST", SECRETS, NULL, SECRET("kubectl", ",\"type\":\"\",\"data\":{\"a\":\"" VALUE_BASE64 "\"}"),
+		 201, "type", "Opaque");
+	tell("PATCH", SECRETS "/kubectl", strategic,
+		 "{\"metadata\":{\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"" OTHER
+		 "\"}},\"stringData\":{\"b\":\"" OTHER "\"}}",
+		 200, "data.b", "");
+	has_keys("kubectl", "{\"a\":\"\",\"b\":\"\"}");
+	tell("PATCH", SECRETS "/kubectl", strategic, "{\"data\":{\"a\":null,\"$patch\":\"replace\"}}", 422,
+		 "message", "must consist of");
+	tell("PATCH", SECRETS "/kubectl", strategic, "{\"$patch\":\"delete\"}", 400, "message", "unknown field");
+	tell("PATCH", SECRETS "/kubectl", "application/json-patch+json",
+		 "[{\"op\":\"add\",\"path\":\"/data/c\",\"value\":\"" OTHER_BASE64
+		 "\"},{\"op\":\"remove\",\"path\":\"/data/a\"}]",
+		 200, NULL, NULL);
+	has_keys("kubectl", "{\"b\":\"\",\"c\":\"\"}");
+	tell("PATCH", SECRETS "/kubectl", "application/json-patch+json",
+		 "[{\"op\":\"test\",\"path\":\"/data/c\",\"value\":\"" OTHER_BASE64 "\"}]", 422, NULL, NULL);
+	tell("PATCH", SECRETS "/kubectl", "application/json-patch+json", "[{\"op\":\"add\" \"" VALUE "\"}]", 400,
+		 "message", "line 1");
+}
+
 static void knows_owners(void **state)
 {
 #define APPLY(value) "apiVersion: v1\nkind: Secret\nmetadata: {name: owned}\nstringData: {a: " value "}\n"
@@ -301,15 +328,11 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(makes_and_reads),
-		cmocka_unit_test(keeps_what_it_does_not_tell),
-		cmocka_unit_test(knows_owners),
-		cmocka_unit_test(applies_streams),
-		cmocka_unit_test(refuses_without_repeating),
-		cmocka_unit_test(holds_what_is_immutable),
-		cmocka_unit_test(is_for_those_who_may),
-		cmocka_unit_test(leaves_no_trace),
-		cmocka_unit_test(needs_its_key),
+		cmocka_unit_test(makes_and_reads),          cmocka_unit_test(keeps_what_it_does_not_tell),
+		cmocka_unit_test(takes_what_kubectl_sends), cmocka_unit_test(knows_owners),
+		cmocka_unit_test(applies_streams),          cmocka_unit_test(refuses_without_repeating),
+		cmocka_unit_test(holds_what_is_immutable),  cmocka_unit_test(is_for_those_who_may),
+		cmocka_unit_test(leaves_no_trace),          cmocka_unit_test(needs_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
