@@ -258,9 +258,10 @@ static json_t *read_delete_options(struct api_call *call, const char *text, size
 
 static bool check_propagation(struct api_call *call, const char *policy, struct api_delete_options *options)
 {
-	options->orphan = hc_streq(policy, "Orphan");
-	if (!policy || !*policy || options->orphan || hc_streq(policy, "Background") ||
-		hc_streq(policy, "Foreground"))
+	options->propagation = hc_streq(policy, "Foreground") ? STORE_FOREGROUND
+						   : hc_streq(policy, "Orphan")   ? STORE_ORPHAN
+														  : STORE_BACKGROUND;
+	if (!policy || !*policy || options->propagation != STORE_BACKGROUND || hc_streq(policy, "Background"))
 		return true;
 	api_answer_fail(call, 422,
 					"propagationPolicy: Unsupported value: \"%.40s\": supported values: \"Background\", "

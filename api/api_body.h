@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "schema/schema.h"
+#include "store/store_owner.h"
 
 enum api_body_type {
 	API_BODY_OBJECT,
@@ -29,7 +30,7 @@ struct api_delete_options {
 	const char *uid; /* preconditions; NULL, 0: none */
 	int64_t resource_version;
 	bool dry_run;
-	bool orphan; /* propagationPolicy Orphan: what it owns stays */
+	enum store_propagation propagation;
 };
 bool api_body_delete_options(struct api_call *call, struct api_delete_options *ret_options);
 

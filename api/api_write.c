@@ -371,14 +371,16 @@ static int delete_contents(const struct api_writer *writer, const struct api_dra
 }
 
 static int delete_draft(struct api_call *call, const struct api_writer *writer, struct api_draft *draft,
-						struct hc_error *err)
+						enum store_propagation propagation, struct hc_error *err)
 {
 	bool gone = false;
 	size_t services = 0;
 
 	if (draft->kind->store_kind == STORE_NAMESPACE && delete_contents(writer, draft, &services, err))
 		return -1;
-	if (store_delete(writer->store, writer->arena, draft->kind->store_kind, draft->row.uid, &draft->stored,
+	if (store_owner_prepare(writer->store, draft->kind->store_kind, draft->row.uid, draft->namespace_name,
+							propagation, err) ||
+		store_delete(writer->store, writer->arena, draft->kind->store_kind, draft->row.uid, &draft->stored,
 					 &gone, err) ||
 		finish(writer, err))
 		return -1;
@@ -411,7 +413,7 @@ static void delete (struct api_call *call, struct api_writer *writer, struct api
 	} else if (draft->kind->store_kind == STORE_DEPLOYMENT &&
 			   !may_delete_deployment(call, writer, draft, &err)) {
 		return;
-	} else if (delete_draft(call, writer, draft, &err)) {
+	} else if (delete_draft(call, writer, draft, options.propagation, &err)) {
 		api_answer_error(call, &err);
 	}
 }

@@ -390,6 +390,26 @@ def foreground(k):
     k.says("NotFound", "get", "service", "w2", code=1)
 
 
+@check(52, "an owner takes along what it owns, or leaves it")
+def owned(k):
+    k.says("created", "apply", "-f", k.file("owner.json", idle(k, "owner")))
+    reference = {"apiVersion": "helvetia.cloud/v1", "kind": "Service", "name": "owner",
+                 "uid": k.get("service", "owner")["metadata"]["uid"]}
+    child, secret = idle(k, "child"), {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "stringData": {"a": "b"},
+                                       "metadata": {"name": "owned", "namespace": k.namespace}}
+    for each in child, secret:
+        each["metadata"]["ownerReferences"] = [reference]
+    k.says("created", "create", "-f", k.file("owned.json", child, secret))
+    k.says("deleted", "delete", "service", "owner", "--cascade=foreground", seconds=90)
+    k.says("NotFound", "get", "service", "child", code=1)
+    k.says("NotFound", "get", "secret", "owned", code=1)
+    k.says("created", "apply", "-f", k.file("owner.json", idle(k, "owner")))
+    reference["uid"] = k.get("service", "owner")["metadata"]["uid"]
+    k.says("created", "create", "-f", k.file("owned.json", secret))
+    k.says("deleted", "delete", "service", "owner", "--cascade=orphan", seconds=90)
+    assert "ownerReferences" not in k.get("secret", "owned")["metadata"]
+
+
 @check(41, "wait --for=delete and jsonpath")
 def waits(k):
     k.says("condition met", "wait", "--for=jsonpath={.status.readyReplicas}=1", "service/web", "--timeout=60s",
