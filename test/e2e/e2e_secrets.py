@@ -130,6 +130,19 @@ class Secrets(Repositories):
                    60, "another container runs")
         self.wait_env("safe", SECOND)
 
+    def test_3_without_the_key_file_it_says_so(self):
+        path = os.path.join(self.platform.state, "secrets", "secret-keys")
+        os.rename(path, path + ".aside")
+        try:
+            old = self.platform.containers("safe")[0]["Id"]
+            self.platform.docker("DELETE", f"/containers/{old}?force=true", raw=True)
+            eventually(lambda: [each for each in self.platform.events("safe") if each["reason"] == "ActionFailed" and
+                                path in each["message"]], 60, "an Event names the key file")
+        finally:
+            os.rename(path + ".aside", path)
+        self.wait_env("safe", SECOND, seconds=120)  # it is tried again after pauses that grow
+        self.platform.wait_ready("safe")
+
     def test_4_rollback_has_the_value_of_then(self):
         succeeded = [each["spec"]["revision"] for each in self.platform.deployments("safe")
                      if each["status"]["phase"] == "SUCCESS"]

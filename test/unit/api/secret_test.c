@@ -311,6 +311,32 @@ static void needs_its_key(void **state)
 		 200, NULL, NULL);
 }
 
+/* One more line is the key of all that is written from then on, and the old one still opens. */
+static void takes_a_new_key(void **state)
+{
+	static const char line[] = "2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+	HC_AUTO_FREE path = hc_xprintf("%s/secrets/secret-keys", fixture.folder);
+	HC_AUTO_FREE keys = NULL;
+	HC_AUTO_FREE both = NULL;
+	struct hc_error err;
+
+	(void)state;
+	tell("POST", SECRETS, NULL, SECRET("rotated", ",\"stringData\":{\"a\":\"" VALUE "\"}"), 201, NULL, NULL);
+	HC_AUTO_FREE before = value_id("rotated", "a");
+	assert_int_equal(hc_file_read(path, 4096, &keys, NULL, &err), 0);
+	both = hc_xprintf("%s%s", keys, line);
+	assert_int_equal(hc_file_write(path, both, strlen(both), 0600, &err), 0);
+	tell("PATCH", SECRETS "/rotated", "application/merge-patch+json",
+		 "{\"stringData\":{\"a\":\"" VALUE "\",\"b\":\"" OTHER "\"}}", 200, NULL, NULL);
+	HC_AUTO_FREE after = value_id("rotated", "a");
+	assert_string_equal(before, after); /* equal, so it was opened */
+	HC_AUTO_FREE versions = postgres_text(
+		&fixture.postgres, "SELECT string_agg(v.key || v.key_version, ' ' ORDER BY v.key) FROM"
+						   " secret_versions v JOIN secrets s ON s.id = v.secret_id WHERE s.name ="
+						   " 'rotated'");
+	assert_string_equal(versions, "a1 b2");
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -333,6 +359,7 @@ int main(void)
 		cmocka_unit_test(applies_streams),          cmocka_unit_test(refuses_without_repeating),
 		cmocka_unit_test(holds_what_is_immutable),  cmocka_unit_test(is_for_those_who_may),
 		cmocka_unit_test(leaves_no_trace),          cmocka_unit_test(needs_its_key),
+		cmocka_unit_test(takes_a_new_key),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
