@@ -13,6 +13,7 @@ import tarfile
 import threading
 import urllib.parse
 
+from e2e_up_down import build_bridge
 from harness import eventually, main, service
 from repositories import Repositories, manifest
 
@@ -91,7 +92,8 @@ class RunSteps(Repositories):
         cls.platform.shell_image("run-base:1")
 
     def bridges(self):
-        return [name for name in os.listdir("/sys/class/net") if name.startswith("hv-build-")]
+        """Ours; other platforms of this machine have their own."""
+        return [name for name in os.listdir("/sys/class/net") if name == build_bridge(self.platform.state)]
 
     def gateway(self):
         network = self.platform.docker("GET", "/networks/bridge")
