@@ -373,7 +373,7 @@ static void ready_frozen(const struct rollout *rollout, struct plan *plan)
 		plan, "Ready", CONDITION_UNKNOWN, "DatabaseBehind",
 		"the database is older than what runs: revision %" PRId64
 		", of which it knows nothing, serves on, and nothing is changed until a person accepts the "
-		"restored database",
+		"restored database: see docs/operations.md",
 		newest);
 }
 

@@ -101,6 +101,41 @@ class Heal(Scenario):
         finally:
             self.platform.docker("DELETE", f"/containers/{made['Id']}?force=true")
 
+    def test_91_network_removed(self):
+        network = next(iter(self.platform.docker("GET", f"/containers/{self.one()['Id']}/json")
+                            ["NetworkSettings"]["Networks"]))
+        before = self.platform.docker("GET", f"/networks/{network}")["Id"]
+
+        def removed():
+            """The controller connects it again at once: whoever is quicker."""
+            self.platform.docker("POST", f"/networks/{network}/disconnect",
+                                 {"Container": self.one()["Id"], "Force": True})
+            self.platform.docker("DELETE", f"/networks/{before}")
+            return True
+
+        eventually(removed, 30, "the network is removed")
+        self.healed("network removed", ["network"])
+        self.assertNotEqual(self.platform.docker("GET", f"/networks/{network}")["Id"], before)
+
+    def test_92_volume_removed_with_its_container(self):
+        tag = self.platform.image("keeper:1", "one")
+        self.platform.apply(service("keeper", tag, volumes=[{"name": "data", "path": "/data"}]))
+        self.platform.wait_ready("keeper")
+        container = self.platform.containers("keeper")[0]
+        volume = next(mount["Name"] for mount in self.platform.docker("GET", f"/containers/{container['Id']}/json")
+                      ["Mounts"] if mount["Destination"] == "/data")
+
+        def removed():
+            for each in self.platform.containers("keeper"):
+                self.platform.docker("DELETE", f"/containers/{each['Id']}?force=true")
+            self.platform.docker("DELETE", f"/volumes/{volume}")
+            return True
+
+        eventually(removed, 30, "container and volume are removed")
+        eventually(lambda: self.platform.ready("keeper") and self.platform.version("keeper") == "one", 60,
+                   "it serves again")
+        self.assertEqual(self.platform.docker("GET", f"/volumes/{volume}")["Name"], volume)
+
 
 if __name__ == "__main__":
     main()

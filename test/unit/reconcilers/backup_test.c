@@ -68,21 +68,24 @@ static const struct fixture_case cases[] = {
 	 "  Available=False NoReplicaReady: no replica answers\n"
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=Unknown DatabaseBehind: the database is older than what runs: revision 2, of which it knows "
-	 "nothing, serves on, and nothing is changed until a person accepts the restored database\n"},
+	 "nothing, serves on, and nothing is changed until a person accepts the restored database: see "
+	 "docs/operations.md\n"},
 	{"C-60 suspended", behind_and_suspended,
 	 "  phase IDLE\n"
 	 "  Built=True Prebuilt: image app:1\n"
 	 "  Available=False ScaledToZero: no replica is wanted\n"
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=Unknown DatabaseBehind: the database is older than what runs: revision 2, of which it knows "
-	 "nothing, serves on, and nothing is changed until a person accepts the restored database\n"},
+	 "nothing, serves on, and nothing is changed until a person accepts the restored database: see "
+	 "docs/operations.md\n"},
 	{"C-60 deleted", behind_and_deleted,
 	 "  phase IDLE\n"
 	 "  Built=True Prebuilt: image app:1\n"
 	 "  Available=False ScaledToZero: no replica is wanted\n"
 	 "  Routed=False NotListed: Traefik lists no replica\n"
 	 "  Ready=Unknown DatabaseBehind: the database is older than what runs: revision 2, of which it knows "
-	 "nothing, serves on, and nothing is changed until a person accepts the restored database\n"},
+	 "nothing, serves on, and nothing is changed until a person accepts the restored database: see "
+	 "docs/operations.md\n"},
 	{"C-60 nothing that it doesn't know", behind_and_known,
 	 "  1. set deployment shop-r1: 1 replicas are dead and 0 missing: start 1\n"
 	 "  2. record event Healed: shop-r1-0-eb0c3431 was not running (exit code 0): started again\n"
