@@ -194,19 +194,44 @@ static void answer_review(struct api_call *call)
 
 /* --- the way of a request --- */
 
+/* What can't be done with the kind, and why. */
+static const char *refusal_hint(const struct api_call *call)
+{
+	const struct api_kind *kind = call->route.kind;
+	bool reads = hc_streq(http_request_method(call->request), "GET");
+
+	if (kind->view)
+		return reads ? " with watch: ask again instead" : ": it is what the engine says";
+	return kind->store_kind == STORE_DEPLOYMENT || kind->store_kind == STORE_BUILD
+			   ? ": the platform writes it"
+			   : "";
+}
+
+/* Of a Pod, other than its log; kubectl prints the sentence. */
+static const char *unserved_part(const struct http_query *query)
+{
+	static const char *const parts[] = {"exec", "attach", "portforward"};
+	bool pod = query->segment_count == 7 && hc_streq(query->segments[4], "pods");
+
+	for (size_t index = 0; pod && index < HC_COUNT(parts); index++)
+		if (hc_streq(query->segments[6], parts[index]))
+			return parts[index];
+	return NULL;
+}
+
 static void refuse_route(struct api_call *call, int status)
 {
 	const char *method = http_request_method(call->request);
+	const char *part = unserved_part(&call->query);
 
 	if (status == 405 && call->route.kind)
 		api_answer_fail(call, 405, "%s does not support %s%s%s", call->route.kind->qualified, method,
-						call->route.kind->store_kind == STORE_DEPLOYMENT ||
-								call->route.kind->store_kind == STORE_BUILD
-							? ": the platform writes it"
-							: "",
+						refusal_hint(call),
 						call->route.name || !hc_streq(method, "DELETE") ? "" : " of a whole collection");
 	else if (status == 405)
 		api_answer_fail(call, 405, "%s is not allowed on %s", method, call->query.path);
+	else if (part)
+		api_answer_fail(call, 404, "%s of a Pod is not served by this platform: only its log is", part);
 	else
 		api_answer_fail(call, 404, "the server could not find the requested resource: %s %s", method,
 						call->query.path);

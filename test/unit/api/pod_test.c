@@ -69,7 +69,10 @@ static void tells_what_is_wrong(void **state)
 	asked("[", PODS, 503, "reason", "ServiceUnavailable", NULL);
 	expect(&fixture, "POST", PODS, "{}", 405, NULL, NULL);
 	expect(&fixture, "DELETE", PODS "/shop-r1-0", NULL, 405, NULL, NULL);
-	expect(&fixture, "GET", PODS "?watch=true", NULL, 405, NULL, NULL);
+	expect(&fixture, "GET", PODS "?watch=true", NULL, 405, "message",
+		   "pods does not support GET with watch: ask again instead");
+	expect(&fixture, "POST", PODS "/shop-r1-0/exec?command=ls", NULL, 404, "message",
+		   "exec of a Pod is not served by this platform: only its log is");
 }
 
 static void make_deployment(void)
