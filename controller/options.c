@@ -1,8 +1,9 @@
 /* See options.h. */
 #include "options.h"
 
-#include <errno.h>
-#include <getopt.h>
+#include "base/options.h"
+
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,117 +16,34 @@ const char controller_usage[] =
 	"           --probe FILE --socket PATH --network-pool CIDR [--embedded-engine] [--resync-seconds N]\n"
 	"           [--redis redis://… --queue NAME] [--secret-key-file FILE]\n";
 
-enum {
-	OPTION_DATABASE = 256,
-	OPTION_STATE,
-	OPTION_DOMAIN,
-	OPTION_DOCKER,
-	OPTION_TRAEFIK_API,
-	OPTION_PUBLIC_HTTP,
-	OPTION_PUBLIC_HTTPS,
-	OPTION_PROBE,
-	OPTION_SOCKET,
-	OPTION_NETWORK_POOL,
-	OPTION_REDIS,
-	OPTION_QUEUE,
-	OPTION_SECRET_KEY_FILE,
-	OPTION_EMBEDDED_ENGINE,
-	OPTION_RESYNC_SECONDS,
-	OPTION_HELP,
+#define FIELD(field) offsetof(struct controller_options, field)
+
+static const struct hc_option table[] = {
+	{"database", HC_OPTION_TEXT, FIELD(database), 0, true},
+	{"state", HC_OPTION_TEXT, FIELD(state), 0, true},
+	{"domain", HC_OPTION_TEXT, FIELD(domain), 0, true},
+	{"docker", HC_OPTION_TEXT, FIELD(docker), 0, true},
+	{"probe", HC_OPTION_TEXT, FIELD(probe), 0, true},
+	{"socket", HC_OPTION_TEXT, FIELD(socket), 0, true},
+	{"traefik-api", HC_OPTION_TEXT, FIELD(traefik_api), 0, true},
+	{"network-pool", HC_OPTION_TEXT, FIELD(network_pool), 0, true},
+	{"public-https", HC_OPTION_TEXT, FIELD(public_https), 0, true},
+	{"public-http", HC_OPTION_TEXT, FIELD(public_http), 0, true},
+	{"redis", HC_OPTION_TEXT, FIELD(redis), 0, false},
+	{"queue", HC_OPTION_TEXT, FIELD(queue), 0, false},
+	{"secret-key-file", HC_OPTION_TEXT, FIELD(secret_key_file), 0, false},
+	{"embedded-engine", HC_OPTION_FLAG, FIELD(embedded_engine), 0, false},
+	{"resync-seconds", HC_OPTION_NUMBER, FIELD(resync_seconds), RESYNC_SECONDS_MAX, false},
+	{"help", HC_OPTION_FLAG, FIELD(help), 0, false},
 };
-
-static const struct option names[] = {
-	{"database", required_argument, NULL, OPTION_DATABASE},
-	{"state", required_argument, NULL, OPTION_STATE},
-	{"domain", required_argument, NULL, OPTION_DOMAIN},
-	{"docker", required_argument, NULL, OPTION_DOCKER},
-	{"traefik-api", required_argument, NULL, OPTION_TRAEFIK_API},
-	{"public-http", required_argument, NULL, OPTION_PUBLIC_HTTP},
-	{"public-https", required_argument, NULL, OPTION_PUBLIC_HTTPS},
-	{"probe", required_argument, NULL, OPTION_PROBE},
-	{"socket", required_argument, NULL, OPTION_SOCKET},
-	{"network-pool", required_argument, NULL, OPTION_NETWORK_POOL},
-	{"redis", required_argument, NULL, OPTION_REDIS},
-	{"queue", required_argument, NULL, OPTION_QUEUE},
-	{"secret-key-file", required_argument, NULL, OPTION_SECRET_KEY_FILE},
-	{"embedded-engine", no_argument, NULL, OPTION_EMBEDDED_ENGINE},
-	{"resync-seconds", required_argument, NULL, OPTION_RESYNC_SECONDS},
-	{"help", no_argument, NULL, OPTION_HELP},
-	{NULL, 0, NULL, 0},
-};
-
-static const char **text_of(struct controller_options *options, int option)
-{
-	switch (option) {
-	case OPTION_DATABASE:
-		return &options->database;
-	case OPTION_STATE:
-		return &options->state;
-	case OPTION_DOMAIN:
-		return &options->domain;
-	case OPTION_DOCKER:
-		return &options->docker;
-	case OPTION_TRAEFIK_API:
-		return &options->traefik_api;
-	case OPTION_PUBLIC_HTTP:
-		return &options->public_http;
-	case OPTION_PUBLIC_HTTPS:
-		return &options->public_https;
-	case OPTION_PROBE:
-		return &options->probe;
-	case OPTION_SOCKET:
-		return &options->socket;
-	case OPTION_NETWORK_POOL:
-		return &options->network_pool;
-	case OPTION_REDIS:
-		return &options->redis;
-	case OPTION_QUEUE:
-		return &options->queue;
-	case OPTION_SECRET_KEY_FILE:
-		return &options->secret_key_file;
-	default:
-		return NULL;
-	}
-}
-
-static int parse_resync(const char *text, int64_t *ret_ms, struct hc_error *err)
-{
-	char *end;
-	long seconds;
-
-	errno = 0;
-	seconds = strtol(text, &end, 10);
-	if (errno || end == text || *end || seconds < 1 || seconds > RESYNC_SECONDS_MAX)
-		return hc_fail(err, HC_INVALID, "--resync-seconds: \"%s\" must be a number from 1 to %d", text,
-					   RESYNC_SECONDS_MAX);
-	*ret_ms = seconds * 1000;
-	return 0;
-}
 
 static int check(const struct controller_options *options, struct hc_error *err)
 {
-	const struct {
-		const char *name;
-		const char *value;
-	} required[] = {
-		{"--database", options->database},
-		{"--state", options->state},
-		{"--domain", options->domain},
-		{"--docker", options->docker},
-		{"--probe", options->probe},
-		{"--socket", options->socket},
-		{"--traefik-api", options->traefik_api},
-		{"--network-pool", options->network_pool},
-		{"--public-https", options->public_https},
-		{"--public-http", options->public_http},
-	};
 	char host[64];
 	int port;
 
-	for (size_t n = 0; n < HC_COUNT(required); n++) {
-		if (!required[n].value || !*required[n].value)
-			return hc_fail(err, HC_INVALID, "%s is required", required[n].name);
-	}
+	if (hc_options_require(table, HC_COUNT(table), options, err))
+		return -1;
 	if (!options->redis != !options->queue)
 		return hc_fail(err, HC_INVALID, "--redis and --queue are given both, or neither");
 	if (options->state[0] != '/')
@@ -145,28 +63,11 @@ int controller_options_parse(int argc, char **argv, struct controller_options *r
 							 struct hc_error *err)
 {
 	struct controller_options options = {0};
-	int option;
 
-	optind = 0; /* glibc: begin anew, so that a test may parse twice */
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", names, NULL)) != -1) {
-		const char **text = text_of(&options, option);
-
-		if (text)
-			*text = optarg;
-		else if (option == OPTION_EMBEDDED_ENGINE)
-			options.embedded_engine = true;
-		else if (option == OPTION_HELP)
-			options.help = true;
-		else if (option != OPTION_RESYNC_SECONDS)
-			return hc_fail(err, HC_INVALID, "%s: unknown option, or its value is missing", argv[optind - 1]);
-		else if (parse_resync(optarg, &options.resync_ms, err))
-			return -1;
-	}
-	if (optind < argc)
-		return hc_fail(err, HC_INVALID, "\"%s\": there are no arguments beside options", argv[optind]);
-	if (!options.help && check(&options, err))
+	if (hc_options_parse(table, HC_COUNT(table), argc, argv, &options, err) ||
+		(!options.help && check(&options, err)))
 		return -1;
+	options.resync_ms = options.resync_seconds * 1000LL;
 	*ret_options = options;
 	return 0;
 }

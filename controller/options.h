@@ -21,6 +21,7 @@ struct controller_options {
 	const char *redis;           /* of the job queue; NULL: there is none, and nothing is built */
 	const char *queue;           /* its name; NULL without redis */
 	const char *secret_key_file; /* what opens the values of Secrets; NULL: below the state directory */
+	int resync_seconds;          /* as written; below in milliseconds */
 	int64_t resync_ms;           /* 0: each kind's own */
 	bool embedded_engine;
 	bool help;

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/map.h"
+#include "base/options.h"
 #include "base/queue.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -370,6 +371,43 @@ static void faults_happen_once_and_only_where_asked(void **state)
 	assert_int_equal(hc_folder_remove(folder, &err), 0);
 }
 
+static void a_command_line_is_read_by_its_table(void **state)
+{
+	struct fields {
+		const char *text;
+		const char *texts[3];
+		int number;
+		bool flag;
+	} fields = {0};
+	static const struct hc_option table[] = {
+		{"text", HC_OPTION_TEXT, offsetof(struct fields, text), 0, true},
+		{"texts", HC_OPTION_TEXTS, offsetof(struct fields, texts), 2, false},
+		{"number", HC_OPTION_NUMBER, offsetof(struct fields, number), 9, false},
+		{"flag", HC_OPTION_FLAG, offsetof(struct fields, flag), 0, false},
+	};
+	char *argv[] = {(char[]){"p"},       (char[]){"--texts"},
+					(char[]){"a"},       (char[]){"--texts=b"},
+					(char[]){"--flag"},  (char[]){"--number"},
+					(char[]){"9"},       (char[]){"--texts"},
+					(char[]){"another"}, NULL};
+	struct hc_error err;
+
+	(void)state;
+	assert_int_equal(hc_options_parse(table, HC_COUNT(table), 7, argv, &fields, &err), 0);
+	assert_string_equal(fields.texts[0], "a");
+	assert_string_equal(fields.texts[1], "b");
+	assert_null(fields.texts[2]);
+	assert_int_equal(fields.number, 9);
+	assert_true(fields.flag);
+	assert_int_equal(hc_options_require(table, HC_COUNT(table), &fields, &err), -1);
+	assert_string_equal(err.text, "--text is required");
+	fields = (struct fields){.text = "t"};
+	assert_int_equal(hc_options_require(table, HC_COUNT(table), &fields, &err), 0);
+	assert_int_equal(hc_options_parse(table, HC_COUNT(table), 9, argv, &fields, &err), -1);
+	assert_int_equal(err.class, HC_INVALID);
+	assert_string_equal(err.text, "--texts: at most 2 of them");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +423,7 @@ int main(void)
 		cmocka_unit_test(times_are_read_and_written_as_rfc_3339),
 		cmocka_unit_test(files_are_replaced_whole_and_bounded),
 		cmocka_unit_test(ids_are_well_formed_and_differ),
+		cmocka_unit_test(a_command_line_is_read_by_its_table),
 		cmocka_unit_test(faults_happen_once_and_only_where_asked),
 	};
 
