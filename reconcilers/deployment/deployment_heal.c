@@ -76,6 +76,14 @@ static bool others_alive(const struct rollout *rollout)
 	return false;
 }
 
+/* C-41b: Recreate: the place is the next revision's, whose release command may be writing to the volume. If
+ * it fails, this one comes back. */
+static bool makes_place(const struct rollout *rollout)
+{
+	return rollout->recreate && rollout->attempt && rollout->attempt != rollout->serving &&
+		   rollout->attempt->stage == STAGE_STARTING;
+}
+
 static int64_t restart_delay_ms(int attempts)
 {
 	return attempts >= 6 ? ROLLOUT_RESTART_DELAY_MAX_MS : INT64_C(1000) << attempts;
@@ -152,6 +160,8 @@ void heal_dead_decide(const struct rollout *rollout, struct plan *plan)
 	struct dead_list list = dead_find(rollout);
 	struct deployment_view *next;
 
+	if (makes_place(rollout))
+		return;
 	if (list.unmade_count)
 		make_unmade(rollout, &list, plan);
 	if (!list.dead_count && !list.missing_count)

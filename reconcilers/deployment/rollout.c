@@ -322,8 +322,9 @@ static bool strangers(const struct service_world *world)
 static bool serves_whole(const struct rollout *rollout)
 {
 	for (int ordinal = 0; ordinal < rollout->replicas; ordinal++) {
-		const struct container_view *container =
-			rollout->serving ? rollout_find(rollout, rollout->serving, ordinal) : NULL;
+		const struct container_view *container = rollout->serving
+													 ? rollout_find(rollout, rollout->serving, ordinal)
+													 : NULL;
 
 		if (!container || !rollout_published(rollout->world, container))
 			return false;
@@ -336,25 +337,28 @@ static bool serves_whole(const struct rollout *rollout)
 static enum container_role role_other(const struct rollout *rollout, const struct container_view *container)
 {
 	const struct service_world *world = rollout->world;
-	const struct deployment_view *current = rollout->current;
+	const struct deployment_view *serving = rollout->serving;
 	const struct deployment_view *own = rollout_deployment_of(world, container);
 	int64_t drain_ms = world->service.spec.drain_seconds * INT64_C(1000);
+	/* Whoever takes over begins a drain, and whoever is given up leaves the one before to go on. */
+	bool proving = rollout->attempt && rollout->attempt->stage >= STAGE_PUBLISHING && !rollout->recreate;
 
 	if (!container->gate_open || !rollout_is_public(container))
 		return ROLE_UNWANTED;
 	/* Nothing serves but this, and its row is gone: better a stranger of ours than nobody. */
-	if (!current)
+	if (!rollout->current)
 		return own || (rollout->recreate && rollout->attempt && rollout->attempt->stage >= STAGE_STARTING)
 				   ? ROLE_UNWANTED
 				   : ROLE_KEPT;
 	/* C-61: a backup was restored and accepted. */
-	if (!own && !rollout->recreate && !serves_whole(rollout))
+	if (!own && !rollout->recreate && (proving || !serves_whole(rollout)))
 		return ROLE_KEPT;
-	if (current->phase != DEPLOYMENT_SUCCESS || container->revision >= current->revision ||
-		(own && own->phase == DEPLOYMENT_FAILED))
+	if (!serving || container->revision >= serving->revision || (own && own->phase == DEPLOYMENT_FAILED))
 		return ROLE_UNWANTED;
-	if (rollout_this_boot(world, &current->stage_since) &&
-		rollout_elapsed(world, &current->stage_since) < drain_ms)
+	if (proving)
+		return ROLE_KEPT;
+	if (rollout_this_boot(world, &serving->stage_since) &&
+		rollout_elapsed(world, &serving->stage_since) < drain_ms)
 		return ROLE_KEPT;
 	return ROLE_UNWANTED;
 }

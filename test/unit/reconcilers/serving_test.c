@@ -234,6 +234,20 @@ static void old_goes(struct fixture *fixture)
 	fixture->deployments[1].stage_since.at_ms = NOW - 10000;
 }
 
+/* The next but one is being proved already, and may be given up. */
+static void old_drains_beside_two(struct fixture *fixture)
+{
+	struct deployment_view *next;
+
+	old_drains(fixture);
+	next = fixture_deployment(fixture, 3, "app:3", DEPLOYMENT_BUILDING, STAGE_STABILIZING);
+	next->started.at_ms = next->stage_since.at_ms = NOW - 500;
+	fixture_published(fixture, next, 0);
+	fixture->deployments[1].current = false;
+	next->current = true;
+	fixture->world.service.current_deployment = next->name;
+}
+
 static void old_is_shut(struct fixture *fixture)
 {
 	old_goes(fixture);
@@ -394,6 +408,19 @@ static void unlisted_lately(struct fixture *fixture)
 	fixture->containers[0].unlisted_since_ms = NOW - 100;
 }
 
+/* Recreate, and the old one was removed by hand: its volume is the next one's, for its release command first.
+ */
+static void place_of_the_next(struct fixture *fixture)
+{
+	struct deployment_view *next;
+
+	fixture->world.service.spec.strategy = STRATEGY_RECREATE;
+	fixture_current(fixture, 1, "app:1");
+	fixture_image(fixture, "app:2");
+	next = fixture_deployment(fixture, 2, "app:2", DEPLOYMENT_BUILDING, STAGE_STARTING);
+	next->template.release_command = "migrate";
+}
+
 static void up_for_a_minute(struct fixture *fixture)
 {
 	one(fixture);
@@ -474,6 +501,7 @@ static const struct fixture_case withdrawal[] = {
 	{"C-34 Traefik missed it", missed,
 	 "  1. open gate shop-r1-0-eb0c3431: Traefik still lists it: nudge it with an event\n  wake at +200ms\n"},
 	{"C-31 the old one drains open", old_drains, "  wake at +6000ms\n"},
+	{"C-31 and beside one that is being proved", old_drains_beside_two, "  wake at +1500ms\n"},
 	{"C-31 its drain is over", old_goes,
 	 "  1. close gate shop-r1-0-eb0c3431: a newer revision serves\n  wake at +50ms\n"},
 	{"C-31 no second drain after the gate", old_is_shut,
@@ -512,6 +540,11 @@ static const struct fixture_case healing[] = {
 	 "  7. create container shop-r1-2-eb0c3431: replica 2 of revision 1 is missing\n"
 	 "  8. start container shop-r1-1-eb0c3431: it was created\n"
 	 "  9. start container shop-r1-2-eb0c3431: it was created\n"},
+	{"C-41b the place is the next revision's", place_of_the_next,
+	 "  1. set deployment shop-r2: its release command runs first\n"
+	 "  2. prepare folder shop-r2-release-eb0c3431: its gate is shut before it exists\n"
+	 "  3. create container shop-r2-release-eb0c3431: the release command of revision 2 runs first\n"
+	 "  4. start container shop-r2-release-eb0c3431: it was created\n"},
 	{"C-42 missing", missing,
 	 "  1. set deployment shop-r1: 0 replicas are dead and 1 missing: start 1\n"
 	 "  2. record event Healed: Replica 1 of revision 1 was missing: made\n"
