@@ -332,7 +332,7 @@ static int source_repository(struct reconcile_context *context, struct hc_arena 
 			return -1;
 		if (world->image.present)
 			return 0;
-	} else if (!given_up && build->id) {
+	} else if (!given_up && build->id && (build->state == JOB_QUEUED || build->state == JOB_RUNNING)) {
 		return 0;
 	}
 	return work_observe_others(context, world, attempt, rollout->serving,

@@ -321,7 +321,7 @@ static void look_at_source(struct sim *sim, struct hc_arena *arena, struct servi
 						   const struct rollout *rollout)
 {
 	const struct deployment_view *attempt = rollout->attempt;
-	bool given_up;
+	bool given_up, begun;
 
 	if (!attempt || attempt->stage > STAGE_QUEUED)
 		return;
@@ -336,7 +336,9 @@ static void look_at_source(struct sim *sim, struct hc_arena *arena, struct servi
 	look_at_work(sim, arena, attempt, &world->resolve, &world->build);
 	if (world->build.id && world->build.state == JOB_SUCCEEDED)
 		world->image = image_look(sim, world->build.image_id);
-	if (given_up || !world->build.id || (world->image.known && !world->image.present))
+	begun = world->build.id && (world->build.state == JOB_QUEUED || world->build.state == JOB_RUNNING ||
+								(world->build.state == JOB_SUCCEEDED && world->image.present));
+	if (given_up || !begun)
 		look_at_others(sim, arena, world, rollout);
 }
 
