@@ -11,32 +11,8 @@
 
 #include <cmocka.h>
 
+#include "store_fixture.h"
 #include "store_test.h"
-
-static struct postgres server;
-static struct store *store;
-static struct hc_arena *arena;
-static int64_t epoch;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = hc_arena_new();
-	postgres_init(&server);
-	assert_ok(store_open(server.url, "helvetia-controller", &store, &err));
-	assert_ok(store_migrate(store, &err));
-	assert_ok(store_epoch_take(store, "host-a", &epoch, &err));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	store_close(store);
-	hc_arena_free(arena);
-	postgres_done(&server);
-	return 0;
-}
 
 static struct store_object insert(enum store_kind kind, const char *namespace_name, const char *name,
 								  const char *metadata)
@@ -347,5 +323,5 @@ int main(void)
 		cmocka_unit_test(test_log),         cmocka_unit_test(test_compact),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, store_fixture_setup, store_fixture_teardown);
 }

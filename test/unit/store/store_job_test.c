@@ -11,37 +11,13 @@
 
 #include <cmocka.h>
 
+#include "store_fixture.h"
 #include "store_test.h"
-
-static struct postgres server;
-static struct store *store;
-static struct hc_arena *arena;
-static int64_t epoch;
 
 #define IMAGE "{\"imageId\":\"sha256:1\",\"builder\":\"buildkit\"}"
 #define SOURCE "{\"commit\":\"c1\",\"branch\":\"main\",\"tree\":\"t1\",\"runtime\":\"node\"}"
 #define AGAIN "{\"reason\":\"BuildFailed\",\"message\":\"the engine is away\",\"final\":false}"
 #define BROKEN "{\"reason\":\"BuildFailed\",\"message\":\"line 3 is wrong\",\"final\":true}"
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = hc_arena_new();
-	postgres_init(&server);
-	assert_ok(store_open(server.url, "helvetia-controller", &store, &err));
-	assert_ok(store_migrate(store, &err));
-	assert_ok(store_epoch_take(store, "host-a", &epoch, &err));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	store_close(store);
-	hc_arena_free(arena);
-	postgres_done(&server);
-	return 0;
-}
 
 /* --- the world --- */
 
@@ -731,5 +707,5 @@ int main(void)
 		cmocka_unit_test(test_log_begun_anew), cmocka_unit_test(test_compaction),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, store_fixture_setup, store_fixture_teardown);
 }
