@@ -210,7 +210,7 @@ static struct serving_look look_at_wanted(struct rollout *rollout)
 	return look;
 }
 
-/* How many surplus containers of a revision stay for now. */
+/* How many surplus containers of a revision stay, and for whom. */
 struct stand_ins {
 	int uncovered; /* wanted ordinals without a published, undrifted replica */
 	int drifted;   /* of these, those that are to be made anew: one that isn't published yet is kept for them,
